@@ -1,0 +1,4 @@
+//! How long reading and checking a large folder takes.
+fn main() {
+    divan::main();
+}

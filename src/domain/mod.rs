@@ -1,0 +1,14 @@
+//! The vocabulary that manifests and the account API share: names, addresses, money.
+//!
+//! Each type is parsed at the edge and trusted inside. What people or servers wrote is
+//! foreign text: `Display` shows it inert (see [`text`]), `as_str` gives it raw.
+
+mod email;
+mod ids;
+mod money;
+pub mod text;
+
+pub use email::{Email, EmailError};
+pub use ids::{Access, AccountId, AccountName, ClientName, ClientNameError, MemberId, PlanFamily, PlanId, RequestId};
+pub use money::{Money, MoneyError};
+pub use text::Foreign;

@@ -1,0 +1,16 @@
+//! A declarative reconciler for client accounts: what manifests want, what the account API
+//! shows, and the actions that make the two agree, each carried out once.
+//!
+//! The rooms, imports running downwards only; ARCHITECTURE.md tells how they fit together.
+
+pub mod cli;
+pub mod controller;
+pub mod execute;
+pub mod plan;
+pub mod source;
+
+pub mod manifest;
+pub mod provider;
+pub mod sandbox;
+
+pub mod domain;

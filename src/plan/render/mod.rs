@@ -1,0 +1,1 @@
+//! The faces of a plan. Each reads the same tree.

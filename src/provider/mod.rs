@@ -1,0 +1,81 @@
+//! The live account API: what it shows and what it can be asked to do, in the types of the
+//! domain. One folder a driver.
+//!
+//! Reading and writing are two traits. A planner is given what was read, never a reader;
+//! a [`Write`] exists only where a plan is carried out.
+
+pub mod dnsimple;
+mod error;
+mod types;
+
+use async_trait::async_trait;
+
+pub use error::{ApiError, ApiErrorKind};
+pub use types::{
+    Account, AccountPatch, Capabilities, Capability, IdempotencyKey, Identity, Member, MemberState, NewAccount, Offer,
+    PlanOffer, Scope, Subscription, SubscriptionState,
+};
+
+use crate::domain::{Access, AccountId, Email, MemberId, PlanId};
+
+/// What can be read. Every call is a GET.
+#[async_trait]
+pub trait Read: Send + Sync {
+    /// Which API this is, whose token, and which world of a sandbox: the scope of keys and
+    /// of everything that is remembered. One request (`GET /whoami`).
+    async fn identity(&self) -> Result<Identity, ApiError>;
+
+    /// What the server offers: plans, capabilities, or that account management is not
+    /// offered at all. One request (`GET /plans`).
+    async fn offer(&self) -> Result<Offer, ApiError>;
+
+    /// Every account that the token's user is a member of, by ascending id, complete:
+    /// a list that was cut short, repeated a page, or disagreed with its own totals is an
+    /// error, never a shorter list. One request a hundred accounts. Subscription and
+    /// members are embedded where the server has [`Capability::Bulk`].
+    async fn accounts(&self) -> Result<Vec<Account>, ApiError>;
+
+    /// One account; `None` where it is absent or not visible. One request, with details
+    /// embedded where the server does that.
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, ApiError>;
+
+    /// The subscription of an account; `None` where there never was one.
+    async fn subscription(&self, id: &AccountId) -> Result<Option<Subscription>, ApiError>;
+
+    /// The members of an account, pending invitations included, complete.
+    async fn members(&self, id: &AccountId) -> Result<Vec<Member>, ApiError>;
+}
+
+/// What can be asked for. Each call sends at most one request, on a fresh connection,
+/// follows no redirect and is never repeated by the client: repeating is the protocol's
+/// decision.
+#[async_trait]
+pub trait Write: Send + Sync {
+    /// `POST /accounts`: the only call that makes a second thing when it is repeated
+    /// without a key.
+    async fn create_account(&self, new: &NewAccount, key: Option<&IdempotencyKey>) -> Result<Account, ApiError>;
+
+    /// Changes name or notification email.
+    async fn update_account(&self, id: &AccountId, patch: &AccountPatch) -> Result<Account, ApiError>;
+
+    /// Chooses the plan and the seats: the first subscription, a change, or both at once.
+    /// `seats: None` leaves them as they are (or at what the plan includes).
+    async fn put_subscription(
+        &self,
+        id: &AccountId,
+        plan: &PlanId,
+        seats: Option<u32>,
+    ) -> Result<Subscription, ApiError>;
+
+    /// Cancels the subscription; the account's domains stop resolving at once (rule 8).
+    async fn delete_subscription(&self, id: &AccountId) -> Result<(), ApiError>;
+
+    /// Adds a person by the email of their registered user (rule 12).
+    async fn add_member(&self, id: &AccountId, email: &Email, access: Access) -> Result<Member, ApiError>;
+
+    /// Changes what a member may do.
+    async fn set_access(&self, id: &AccountId, member: &MemberId, access: Access) -> Result<Member, ApiError>;
+
+    /// Removes a member, or revokes an invitation.
+    async fn remove_member(&self, id: &AccountId, member: &MemberId) -> Result<(), ApiError>;
+}

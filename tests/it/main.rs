@@ -1,0 +1,1 @@
+//! The one integration binary; each module is a room or a way of using the program.
