@@ -1,0 +1,51 @@
+# What there is to run here. `just` alone lists it; every recipe is one plain command, so
+# nothing needs just.
+
+_list:
+    @just --list --unsorted
+
+# the demo: sixteen clients, from manifests to accounts, in the embedded sandbox
+demo *ARGS:
+    cargo run --release -- run examples/agency --sandbox --sandbox-users examples/agency/people.txt {{ ARGS }}
+
+# begin the demo afresh: forget the sandbox's world
+forget-demo:
+    rm -f .bursar/sandbox.db .bursar/sandbox.db-shm .bursar/sandbox.db-wal
+
+# the embedded account API by itself
+sandbox *ARGS:
+    cargo run --release -- sandbox --users examples/agency/people.txt {{ ARGS }}
+
+# does it compile
+check:
+    cargo check --all-targets
+
+# all tests, or those whose name holds FILTER
+test *FILTER:
+    cargo test {{ FILTER }}
+
+# formatting and lints, as CI wants them
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# set the formatting right
+fmt:
+    cargo fmt
+
+# write the generated files anew (JSON Schemas, OpenAPI, finding codes), then look at the diff
+renew:
+    BURSAR_RENEW=1 cargo test --test it generated
+    git diff --stat -- schemas docs
+
+# benchmarks
+bench *FILTER:
+    cargo bench --bench validate -- {{ FILTER }}
+
+# licences, sources and advisories of the dependencies
+deny:
+    cargo deny check
+
+# all that CI runs
+ci:
+    .ci/run
