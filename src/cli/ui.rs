@@ -14,6 +14,11 @@ impl Ui {
         Self { quiet }
     }
 
+    /// Whether talk is silenced.
+    pub const fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// A result, as it stands, on standard output. A reader who went away is no error.
     pub fn out(self, text: &str) {
         let mut stream = anstream::stdout().lock();

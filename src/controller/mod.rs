@@ -1,1 +1,19 @@
-//! (room)
+//! The passes: observe, plan, carry out, in rounds until only waiting is left; once
+//! (`plan`, `apply`) or for ever (`run`). Level-triggered: an event is only a hint to look
+//! sooner, and every pass compares what is wanted with what is.
+
+mod announce;
+mod daemon;
+mod last_good;
+mod memory;
+mod observe;
+mod pass;
+mod watch;
+
+pub use announce::done_line;
+pub use daemon::{Daemon, Mode, Reading, Source, Timing};
+pub use last_good::{Held, changed_clients};
+pub use memory::Memory;
+pub use observe::observe;
+pub use pass::{Looked, PassError, Reconciler, Report};
+pub use watch::Watch;

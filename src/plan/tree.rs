@@ -329,6 +329,8 @@ pub enum Reason {
     MembersUnknown,
     /// An outcome could not be found out; a person looks.
     OutcomeUnknown,
+    /// An account that was there is gone; not made again by itself (rule R1).
+    RemovedElsewhere,
     /// A rail of the operator.
     GuardRail,
     /// Would remove the last full-access member, or ourselves.

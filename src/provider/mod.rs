@@ -44,6 +44,9 @@ pub trait Read: Send + Sync {
 
     /// The members of an account, pending invitations included, complete.
     async fn members(&self, id: &AccountId) -> Result<Vec<Member>, ApiError>;
+
+    /// How many requests were sent so far, writes included.
+    fn requests_sent(&self) -> u64;
 }
 
 /// What can be asked for. Each call sends at most one request, on a fresh connection,

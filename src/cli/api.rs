@@ -1,0 +1,234 @@
+//! Which API, with whose token, within which rails: the options that plan, apply and run
+//! share. They are the operator's; no manifest can set one.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use crate::domain::Money;
+use crate::plan::{Adopt, ApiInfo, Policy};
+use crate::provider::dnsimple::{self, AccountManagement};
+use crate::provider::{BaseUrl, Capabilities, Capability, Read, Write, token};
+use crate::sandbox::{self, Sandbox};
+
+use super::error::CliError;
+
+/// Where the sandbox keeps its world by default.
+pub const SANDBOX_FILE: &str = ".bursar/sandbox.db";
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Account API")]
+pub struct ApiArgs {
+    /// The API's base URL
+    #[arg(long, env = "BURSAR_API_URL", value_name = "URL", default_value = "https://api.dnsimple.com/v2")]
+    api_url: String,
+    /// The API's dialect
+    #[arg(long, env = "BURSAR_PROVIDER", value_enum, default_value = "dnsimple")]
+    provider: Provider,
+    /// A file with the token; without it, BURSAR_TOKEN holds the token itself
+    #[arg(long, env = "BURSAR_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Overrule what the server says it can do: a comma list, empty for nothing
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    capabilities: Option<Vec<String>>,
+    /// Use account management on the vendor's own hosts, if it answers there
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    account_management: Management,
+    /// Use the embedded account API instead, kept in FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = SANDBOX_FILE,
+        help_heading = "Sandbox"
+    )]
+    sandbox: Option<PathBuf>,
+    /// Sign these people up in the sandbox first: a file, an email a line
+    #[arg(long, value_name = "FILE", requires = "sandbox", help_heading = "Sandbox")]
+    sandbox_users: Option<PathBuf>,
+    /// Where the sandbox's page is served
+    #[arg(long, value_name = "ADDRESS", requires = "sandbox", default_value = "127.0.0.1:0", help_heading = "Sandbox")]
+    sandbox_listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Provider {
+    Dnsimple,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Management {
+    /// Wherever it is offered, but on the vendor's own hosts
+    Auto,
+    /// On the vendor's own hosts, too
+    On,
+}
+
+/// A connection to an API, and the sandbox behind it if it is one.
+pub struct Connection {
+    /// Which API, for plans.
+    pub api: ApiInfo,
+    /// The sandbox, to be stopped in the end.
+    pub sandbox: Option<Sandbox>,
+    reader: dnsimple::Reader,
+}
+
+impl Connection {
+    /// For looking.
+    pub fn reader(&self) -> Arc<dyn Read> {
+        Arc::new(self.reader.clone())
+    }
+
+    /// For carrying a plan out; nothing else asks for it.
+    pub fn writer(&self) -> Arc<dyn Write> {
+        Arc::new(self.reader.writer())
+    }
+
+    /// Stops the sandbox, if there is one.
+    pub async fn close(self) {
+        if let Some(sandbox) = self.sandbox {
+            sandbox.stop().await;
+        }
+    }
+}
+
+impl ApiArgs {
+    /// Whether the sandbox stands in for a real API.
+    pub const fn is_sandbox(&self) -> bool {
+        self.sandbox.is_some()
+    }
+
+    /// Connects; starts the sandbox first where it is asked for. No request is sent yet.
+    ///
+    /// # Errors
+    /// A URL, token or file that does not hold.
+    pub async fn connect(&self) -> Result<Connection, CliError> {
+        let Provider::Dnsimple = self.provider;
+        let capabilities = self.capabilities()?;
+        let (url, token, sandbox) = if let Some(file) = &self.sandbox {
+            let sandbox = self.start_sandbox(file).await?;
+            let token = token::Token::from_text(sandbox.token().to_owned())?;
+            (sandbox.api_url(), token, Some(sandbox))
+        } else {
+            let env = std::env::var("BURSAR_TOKEN").ok();
+            (self.api_url.clone(), token::find(env, self.token_file.as_deref())?, None)
+        };
+        let base_url = BaseUrl::parse(&url)?;
+        let api = ApiInfo { provider: "dnsimple".into(), url: base_url.to_string() };
+        let account_management = match self.account_management {
+            Management::Auto => AccountManagement::Auto,
+            Management::On => AccountManagement::On,
+        };
+        let config = dnsimple::Config { capabilities, account_management, ..dnsimple::Config::new(base_url, token) };
+        let reader = dnsimple::connect(config)?;
+        Ok(Connection { api, sandbox, reader })
+    }
+
+    fn capabilities(&self) -> Result<Option<Capabilities>, CliError> {
+        let Some(names) = &self.capabilities else { return Ok(None) };
+        let known = || Capability::ALL.map(Capability::name).join(", ");
+        names
+            .iter()
+            .map(|name| name.trim())
+            .filter(|name| !name.is_empty())
+            .map(|name| {
+                Capability::from_name(name).ok_or_else(|| {
+                    CliError::new(format!("`{}` is not a capability", crate::domain::text::inert(name)))
+                        .hint(format!("known are {}", known()))
+                })
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    async fn start_sandbox(&self, file: &std::path::Path) -> Result<Sandbox, CliError> {
+        let users = match &self.sandbox_users {
+            Some(path) => sandbox::read_users(path)?,
+            None => Vec::new(),
+        };
+        let options = sandbox::Options {
+            listen: self.sandbox_listen,
+            data: Some(file.to_owned()),
+            users,
+            ..sandbox::Options::default()
+        };
+        Ok(sandbox::start(options).await?)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Guard rails")]
+pub struct PolicyArgs {
+    /// The most accounts to create in one run, or `none`
+    #[arg(long, env = "BURSAR_MAX_CREATES", value_name = "N", default_value = "50")]
+    max_creates: Limit<u32>,
+    /// The most that the price a month may rise in one run, or `none` [default: 1000.00; none with --sandbox]
+    #[arg(long, env = "BURSAR_MAX_MONTHLY_INCREASE", value_name = "AMOUNT")]
+    max_monthly_increase: Option<Limit<Money>>,
+    /// The most members to remove in one run, in percent of the members in scope
+    #[arg(long, env = "BURSAR_MAX_REMOVALS", value_name = "PERCENT", default_value = "30", value_parser = percent)]
+    max_removals: u32,
+    /// Let members who are not listed be removed from exclusive accounts
+    #[arg(long, env = "BURSAR_ALLOW_REMOVALS")]
+    allow_removals: bool,
+    /// Let subscriptions be cancelled: the account's domains stop resolving at once
+    #[arg(long, env = "BURSAR_ALLOW_UNSUBSCRIBE")]
+    allow_unsubscribe: bool,
+    /// When an account found by its name is taken over
+    #[arg(long, env = "BURSAR_ADOPT", value_enum, default_value = "matching")]
+    adopt: Adopt,
+    /// Cut seats that nobody is wanted for
+    #[arg(long, env = "BURSAR_TRIM_SEATS")]
+    trim_seats: bool,
+}
+
+impl PolicyArgs {
+    /// The policy; the sandbox's money is not real.
+    pub fn policy(&self, sandbox: bool) -> Policy {
+        let Self {
+            max_creates,
+            max_monthly_increase,
+            max_removals,
+            allow_removals,
+            allow_unsubscribe,
+            adopt,
+            trim_seats,
+        } = self;
+        let increase = match max_monthly_increase {
+            Some(Limit(limit)) => *limit,
+            None if sandbox => None,
+            None => Policy::default().max_monthly_increase,
+        };
+        Policy {
+            max_creates: max_creates.0,
+            max_monthly_increase: increase,
+            max_removals_percent: *max_removals,
+            allow_removals: *allow_removals,
+            allow_unsubscribe: *allow_unsubscribe,
+            adopt: *adopt,
+            trim_seats: *trim_seats,
+        }
+    }
+}
+
+/// A number, or `none`.
+#[derive(Debug, Clone, Copy)]
+struct Limit<T>(Option<T>);
+
+impl<T: std::str::FromStr> std::str::FromStr for Limit<T> {
+    type Err = T::Err;
+
+    fn from_str(raw: &str) -> Result<Self, T::Err> {
+        if raw == "none" { Ok(Self(None)) } else { raw.parse().map(|value| Self(Some(value))) }
+    }
+}
+
+fn percent(raw: &str) -> Result<u32, String> {
+    match raw.strip_suffix('%').unwrap_or(raw).parse() {
+        Ok(percent @ 0..=100) => Ok(percent),
+        _ => Err("expected a percentage from 0 to 100".into()),
+    }
+}

@@ -1,0 +1,160 @@
+//! `bursar apply`: plan, ask, carry out.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::controller::{PassError, Reconciler, Report};
+use crate::execute::{self, Progress};
+use crate::manifest::Wanted;
+use crate::plan::{AccountState, ActionState, Plan, render};
+use crate::provider::Write;
+
+use super::api::{ApiArgs, Connection, PolicyArgs};
+use super::error::{CliError, CliResult};
+use super::manifests::ManifestArgs;
+use super::plan::{Output, show};
+use super::progress;
+use super::ui::Ui;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    /// The form of the result
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Output,
+    /// Show each changed account as a unified diff
+    #[arg(long)]
+    diff: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Go on for so long while something waits: `90s`, `10m`
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = super::duration)]
+    wait: Duration,
+    /// Accounts at once
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=64))]
+    parallelism: u16,
+    #[command(flatten)]
+    api: ApiArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+}
+
+pub async fn run(args: Args, ui: Ui) -> CliResult {
+    let wanted = args.manifests.load(ui)?;
+    let connection = args.api.connect().await?;
+    let done = carry_out(&args, &wanted, &connection, ui).await;
+    connection.close().await;
+    done
+}
+
+async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, ui: Ui) -> CliResult {
+    let mut reconciler = Reconciler::new(
+        connection.api.clone(),
+        connection.reader(),
+        args.policy.policy(args.api.is_sandbox()),
+        args.manifests.selector(),
+        fastrand::u64(..),
+    );
+    reconciler.options = execute::Options {
+        parallelism: usize::from(args.parallelism),
+        quota_patience: args.wait.max(execute::Options::default().quota_patience),
+        ..execute::Options::default()
+    };
+    reconciler.observe(wanted).await.map_err(PassError::from)?;
+    let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
+    let planned = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Planned).count();
+    if args.output == Output::Text {
+        ui.out(&show(&plan, Output::Text, args.diff));
+    }
+    if planned > 0 && !args.yes && !asked(&plan, planned, ui)? {
+        return Err(CliError::new("not confirmed; nothing was done"));
+    }
+    let cancel = CancellationToken::new();
+    let interrupted = tokio::spawn(super::interrupt(cancel.clone(), ui));
+    let progress = progress::for_stream(planned as u64, ui);
+    let writer = connection.writer();
+    let report = converge(args, wanted, &mut reconciler, &writer, &*progress, &cancel).await;
+    interrupted.abort();
+    progress.finish();
+    let report = report?;
+    ui.out(&match args.output {
+        Output::Text => render::apply_text(&report.plan),
+        Output::Json => format!("{:#}\n", render::apply_json(&report.plan)),
+    });
+    if report.left > 0 {
+        ui.warn(&format!("Stopped before everything was done: {} planned actions were not begun.", report.left));
+    }
+    Ok(exit_code(&report))
+}
+
+async fn converge(
+    args: &Args,
+    wanted: &Wanted,
+    reconciler: &mut Reconciler,
+    writer: &Arc<dyn Write>,
+    progress: &dyn Progress,
+    cancel: &CancellationToken,
+) -> Result<Report, PassError> {
+    let until = Instant::now() + args.wait;
+    let mut report = reconciler.converge(wanted, None, writer.as_ref(), progress, cancel).await?;
+    let agreed = report.agreed.clone();
+    let mut applied = report.take_applied();
+    while let Some(due) = reconciler.memory().next_due().filter(|due| *due <= until) {
+        tokio::select! {
+            () = tokio::time::sleep_until(due) => {}
+            () = cancel.cancelled() => break,
+        }
+        let keys = reconciler.keys();
+        reconciler.memory().take_due(Instant::now(), keys);
+        reconciler.observe(wanted).await?;
+        report = reconciler.converge(wanted, None, writer.as_ref(), progress, cancel).await?;
+        for (client, actions) in report.take_applied() {
+            applied.entry(client).or_default().extend(actions);
+        }
+    }
+    report.put_applied(applied);
+    report.plan.digest.clone_from(&agreed.digest);
+    report.agreed = agreed;
+    Ok(report)
+}
+
+fn asked(plan: &Plan, planned: usize, ui: Ui) -> Result<bool, CliError> {
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::new("there is no terminal to ask on; nothing was done")
+            .hint("look at `bursar plan`, then give --yes"));
+    }
+    ui.warn(&format!(
+        "\nCarry out {planned} {}? The price a month goes from {} to {}. Only `yes` does it: ",
+        if planned == 1 { "action" } else { "actions" },
+        plan.cost.before,
+        plan.cost.after
+    ));
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| CliError::new("the answer could not be read; nothing was done").because(&error))?;
+    Ok(answer.trim() == "yes")
+}
+
+fn exit_code(report: &Report) -> ExitCode {
+    let accounts = &report.plan.accounts;
+    let states = || accounts.iter().flat_map(|account| &account.actions).map(|action| action.state);
+    let failed = report.left > 0
+        || accounts.iter().any(|account| matches!(account.state, AccountState::Invalid | AccountState::Failed))
+        || states().any(|state| matches!(state, ActionState::Failed | ActionState::Planned));
+    if failed {
+        ExitCode::FAILURE
+    } else if states().any(|state| matches!(state, ActionState::Blocked | ActionState::Manual)) {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
+    }
+}

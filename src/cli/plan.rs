@@ -1,0 +1,81 @@
+//! `bursar plan`: the dry run.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::controller::Reconciler;
+use crate::plan::{AccountState, ActionState, Plan, render};
+
+use super::api::{ApiArgs, PolicyArgs};
+use super::error::{CliError, CliResult};
+use super::manifests::ManifestArgs;
+use super::ui::Ui;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    /// The form of the result
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Output,
+    /// Show each changed account as a unified diff
+    #[arg(long)]
+    diff: bool,
+    /// Exit with 2 where something is planned, blocked or manual
+    #[arg(long)]
+    detailed_exitcode: bool,
+    #[command(flatten)]
+    api: ApiArgs,
+    #[command(flatten)]
+    policy: PolicyArgs,
+}
+
+/// The form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+pub async fn run(args: Args, ui: Ui) -> CliResult {
+    let wanted = args.manifests.load(ui)?;
+    let connection = args.api.connect().await?;
+    let mut reconciler = Reconciler::new(
+        connection.api.clone(),
+        connection.reader(),
+        args.policy.policy(args.api.is_sandbox()),
+        args.manifests.selector(),
+        fastrand::u64(..),
+    );
+    let planned = match reconciler.observe(&wanted).await {
+        Ok(()) => reconciler.plan(&wanted),
+        Err(error) => Err(error.into()),
+    };
+    connection.close().await;
+    let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
+    ui.out(&show(&plan, args.output, args.diff));
+    Ok(exit_code(&plan, args.detailed_exitcode))
+}
+
+/// The plan as the command line shows it.
+pub fn show(plan: &Plan, output: Output, diff: bool) -> String {
+    match output {
+        Output::Text => render::text(plan, &render::TextOptions { diff, styles: true }),
+        Output::Json => format!("{:#}\n", render::json(plan)),
+    }
+}
+
+fn exit_code(plan: &Plan, detailed: bool) -> ExitCode {
+    let broken = |state: AccountState| matches!(state, AccountState::Invalid | AccountState::Failed);
+    let open = |state: ActionState| matches!(state, ActionState::Planned | ActionState::Blocked | ActionState::Manual);
+    if plan.accounts.iter().any(|account| broken(account.state)) {
+        ExitCode::FAILURE
+    } else if detailed && plan.accounts.iter().flat_map(|account| &account.actions).any(|action| open(action.state)) {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,307 @@
+//! The continuous loop: a changed file, the interval, an account's own time, a signal. Each
+//! is a hint to look sooner; what is done comes from what is wanted and what is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::ClientName;
+use crate::execute::Progress;
+use crate::manifest::{Finding, Wanted};
+use crate::plan::{AccountState, Plan};
+use crate::provider::{ApiErrorKind, Write};
+
+use super::announce::Announcer;
+use super::last_good::{Held, changed_clients};
+use super::pass::{Looked, PassError, Reconciler};
+use super::watch::Watch;
+
+/// Where manifests come from, read again at each hint.
+pub trait Source: Send + Sync {
+    /// Reads everything. An `Err` is a source that cannot be read: everyone's last good
+    /// version stays in force.
+    ///
+    /// # Errors
+    /// In words for the log.
+    fn read(&self) -> Result<Reading, String>;
+}
+
+/// One reading of a source.
+#[derive(Debug)]
+pub struct Reading {
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// What is wrong in the manifests.
+    pub findings: Vec<Finding>,
+    /// The directories to watch.
+    pub watched: Vec<std::path::PathBuf>,
+}
+
+/// Whether anything is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Mode {
+    /// Differences are set right.
+    #[default]
+    Apply,
+    /// Differences are told, nothing is changed.
+    Report,
+}
+
+/// When the daemon looks by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Between complete looks at the API.
+    pub interval: Duration,
+    /// Between readings of the folder that no event asked for.
+    pub poll: Duration,
+}
+
+/// More clients than this are looked at through the list: it is cheaper.
+const ONE_BY_ONE: usize = 20;
+
+/// The daemon.
+pub struct Daemon {
+    reconciler: Reconciler,
+    writer: Option<Arc<dyn Write>>,
+    source: Arc<dyn Source>,
+    progress: Arc<dyn Progress>,
+    timing: Timing,
+    held: Held,
+    findings: Vec<String>,
+    source_trouble: Option<String>,
+    api_trouble: Option<String>,
+    announcer: Announcer,
+    next_full: Instant,
+    full_tries: u32,
+    chance: fastrand::Rng,
+}
+
+impl std::fmt::Debug for Daemon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Daemon").field("timing", &self.timing).finish_non_exhaustive()
+    }
+}
+
+/// What a pass is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    /// The complete list and every client.
+    Everything,
+    /// Some clients only.
+    Clients(BTreeSet<ClientName>),
+}
+
+impl Daemon {
+    /// With a writer it sets differences right, without one it reports them.
+    pub fn new(
+        reconciler: Reconciler,
+        writer: Option<Arc<dyn Write>>,
+        source: Arc<dyn Source>,
+        progress: Arc<dyn Progress>,
+        timing: Timing,
+        seed: u64,
+    ) -> Self {
+        Self {
+            reconciler,
+            writer,
+            source,
+            progress,
+            timing,
+            held: Held::default(),
+            findings: Vec::new(),
+            source_trouble: None,
+            api_trouble: None,
+            announcer: Announcer::default(),
+            next_full: Instant::now(),
+            full_tries: 0,
+            chance: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Runs until it is cancelled. `look` is the operator's wish for another look at
+    /// everything, what is blocked included.
+    pub async fn run(
+        mut self,
+        mut watch: Watch,
+        mut look: tokio::sync::mpsc::Receiver<()>,
+        cancel: CancellationToken,
+    ) {
+        self.read(&mut watch).await;
+        self.pass(Scope::Everything, &cancel).await;
+        let mut next_poll = Instant::now() + self.timing.poll;
+        while !cancel.is_cancelled() {
+            let due = self.reconciler.memory().next_due();
+            let next_due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let scope = tokio::select! {
+                biased;
+                () = cancel.cancelled() => break,
+                Some(()) = look.recv() => {
+                    tracing::info!("asked to look at everything again");
+                    self.reconciler.memory().forget_all();
+                    self.read(&mut watch).await;
+                    Some(Scope::Everything)
+                }
+                () = watch.changed() => self.read(&mut watch).await,
+                () = tokio::time::sleep_until(next_poll) => self.read(&mut watch).await,
+                () = next_due => {
+                    let keys = self.reconciler.keys();
+                    Some(Scope::Clients(self.reconciler.memory().take_due(Instant::now(), keys)))
+                }
+                () = tokio::time::sleep_until(self.next_full) => {
+                    self.read(&mut watch).await;
+                    Some(Scope::Everything)
+                }
+            };
+            next_poll = Instant::now() + self.timing.poll;
+            if let Some(scope) = scope {
+                self.pass(scope, &cancel).await;
+            }
+        }
+    }
+
+    /// Reads the source; tells what changed about it, and what is to be looked at.
+    async fn read(&mut self, watch: &mut Watch) -> Option<Scope> {
+        let source = Arc::clone(&self.source);
+        let read = tokio::task::spawn_blocking(move || source.read()).await;
+        let reading = match read {
+            Ok(Ok(reading)) => reading,
+            Ok(Err(trouble)) => return self.unreadable(trouble),
+            Err(_) => return self.unreadable("reading the manifests stopped short, which is a bug".into()),
+        };
+        if self.source_trouble.take().is_some() {
+            tracing::info!("the manifests can be read again");
+        }
+        watch.set(reading.watched);
+        self.tell_findings(&reading.findings);
+        let held = self.held.take(reading.wanted);
+        let mut changed = changed_clients(&self.held.wanted, &held.wanted);
+        changed.extend(held.kept.keys().filter(|client| !self.held.kept.contains_key(*client)).cloned());
+        let leaving = self.held.wanted.offboardings.iter().map(|o| &o.people).collect::<Vec<_>>()
+            != held.wanted.offboardings.iter().map(|o| &o.people).collect::<Vec<_>>();
+        let fewer = self.held.wanted.clients.len() != held.wanted.clients.len()
+            || self.held.wanted.invalid != held.wanted.invalid
+            || self.held.kept != held.kept;
+        self.held = held;
+        for client in &changed {
+            self.reconciler.memory().forget(client);
+        }
+        if leaving {
+            Some(Scope::Everything)
+        } else if changed.is_empty() && !fewer {
+            None
+        } else {
+            Some(Scope::Clients(changed))
+        }
+    }
+
+    fn unreadable(&mut self, trouble: String) -> Option<Scope> {
+        if self.source_trouble.as_ref() != Some(&trouble) {
+            tracing::warn!("{trouble}; every client's last good version stays in force");
+            self.source_trouble = Some(trouble);
+        }
+        None
+    }
+
+    fn tell_findings(&mut self, findings: &[Finding]) {
+        let now: Vec<String> = findings.iter().map(Finding::one_line).collect();
+        for (finding, line) in findings.iter().zip(&now) {
+            if !self.findings.contains(line) {
+                if finding.is_error() {
+                    tracing::warn!("{line}");
+                } else {
+                    tracing::info!("{line}");
+                }
+            }
+        }
+        if now.is_empty() && !self.findings.is_empty() {
+            tracing::info!("the manifests hold again");
+        }
+        self.findings = now;
+    }
+
+    /// One pass: look, then carry out or report, then tell what changed.
+    async fn pass(&mut self, scope: Scope, cancel: &CancellationToken) {
+        let only = match self.look(scope).await {
+            Ok(only) => only,
+            Err(trouble) => return self.no_pass(&trouble),
+        };
+        let wanted = self.held.wanted.clone();
+        let done = match &self.writer {
+            Some(writer) => self
+                .reconciler
+                .converge(&wanted, only.as_ref(), writer.as_ref(), self.progress.as_ref(), cancel)
+                .await
+                .map(|report| (report.plan, report.left)),
+            None => self.reconciler.plan(&wanted).map(|plan| (plan.unwrap_or_else(|| unreachable!("just looked")), 0)),
+        };
+        match done {
+            Ok((plan, left)) => self.passed(&plan, left),
+            Err(trouble) => self.no_pass(&trouble),
+        }
+    }
+
+    async fn look(&mut self, scope: Scope) -> Result<Option<BTreeSet<ClientName>>, PassError> {
+        let wanted = self.held.wanted.clone();
+        if let Scope::Clients(clients) = scope {
+            if clients.len() <= ONE_BY_ONE
+                && self.reconciler.are_seen(&wanted, &clients)
+                && self.reconciler.look_at(&wanted, &clients).await? == Looked::Fresh
+            {
+                return Ok(Some(clients));
+            }
+        }
+        self.reconciler.observe(&wanted).await?;
+        self.full_tries = 0;
+        self.next_full = Instant::now() + self.timing.interval.mul_f64(1.0 + self.chance.f64() / 20.0);
+        Ok(None)
+    }
+
+    fn passed(&mut self, plan: &Plan, left: usize) {
+        if self.api_trouble.take().is_some() {
+            tracing::info!("the account API answers again");
+        }
+        for rail in &plan.rails {
+            tracing::debug!(flag = rail.flag, value = %rail.value, "{}", rail.message);
+        }
+        for news in self.announcer.news(plan, &self.held.kept) {
+            let client = news.client.unwrap_or_default();
+            let message = news.message;
+            match (news.warn, client.is_empty()) {
+                (_, true) => tracing::info!("{message}"),
+                (false, false) => tracing::info!(client, "{message}"),
+                (true, false) => tracing::warn!(client, "{message}"),
+            }
+        }
+        if left > 0 {
+            tracing::info!(left, "stopped before everything was done; the next start goes on from here");
+        }
+        let looked = plan.accounts.iter().filter(|account| account.state != AccountState::Invalid).count();
+        tracing::debug!(clients = looked, requests = plan.requests.spent, "pass done");
+    }
+
+    fn no_pass(&mut self, trouble: &PassError) {
+        self.full_tries = self.full_tries.saturating_add(1);
+        let backoff = Duration::from_secs(5).saturating_mul(1 << self.full_tries.min(6)).min(self.timing.interval);
+        let backoff = match trouble {
+            PassError::Api(error) => match &error.kind {
+                ApiErrorKind::Quota { resets_in } => *resets_in + Duration::from_secs(1),
+                _ => backoff,
+            },
+            PassError::Lint(_) => self.timing.interval,
+        };
+        self.next_full = Instant::now() + backoff;
+        let line = trouble.to_string();
+        if self.api_trouble.as_ref() != Some(&line) {
+            tracing::warn!("{line}; nothing is changed, tried again in {} s", backoff.as_secs());
+            self.api_trouble = Some(line);
+        }
+    }
+}

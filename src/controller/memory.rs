@@ -1,0 +1,342 @@
+//! What a process remembers between passes: facts learned, what became of actions, and when
+//! each client is looked at again. Time and chance come in as parameters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::{AccountId, ClientName, Foreign};
+use crate::execute::Carried;
+use crate::plan::{ActionKey, ActionState, Known, OpKind, Plan, Reason, Verdict, VerdictState};
+
+/// How long a create whose answer was lost may take to show up, before a person is asked.
+pub const SETTLE: Duration = Duration::from_secs(180);
+
+const FIRST_LOOK: Duration = Duration::from_secs(15);
+const LONGEST_LOOK: Duration = Duration::from_secs(3600);
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+const LONGEST_RETRY: Duration = Duration::from_secs(900);
+
+/// The memory of one process.
+#[derive(Debug, Default)]
+pub struct Memory {
+    known: Known,
+    retries: BTreeMap<ClientName, Retry>,
+    unsettled: BTreeMap<ClientName, Instant>,
+    bound: BTreeMap<ClientName, AccountId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Retry {
+    tries: u32,
+    due: Instant,
+}
+
+impl Memory {
+    /// For the planner.
+    pub const fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Takes in what became of a round.
+    pub fn learn(&mut self, carried: &BTreeMap<ClientName, Carried>, now: Instant, chance: &mut fastrand::Rng) {
+        for (client, carried) in carried {
+            let Carried { observed, applied, verdicts, registered, left: _ } = carried;
+            if let Some(observed) = observed {
+                self.bound.insert(client.clone(), observed.account.id.clone());
+            }
+            for action in applied {
+                self.known.verdicts.remove(&action.op.key(client));
+                self.unsettled.remove(client);
+            }
+            self.known.registered.extend(registered.iter().cloned());
+            for (key, verdict) in verdicts {
+                if verdict.reason == Some(Reason::OutcomeSettling) {
+                    self.unsettled.entry(client.clone()).or_insert(now);
+                }
+                self.known.verdicts.insert(key.clone(), verdict.clone());
+            }
+            let soonest = verdicts.iter().filter_map(|(_, verdict)| Pace::of(verdict)).min();
+            match soonest {
+                Some(pace) => self.look_again(client, pace, now, chance),
+                None if applied.is_empty() => {}
+                None => self.done(client),
+            }
+        }
+    }
+
+    /// Schedules a look at the clients whose payment settles.
+    pub fn watch_settling(&mut self, plan: &Plan, now: Instant, chance: &mut fastrand::Rng) {
+        for account in &plan.accounts {
+            let settling = account.actions.iter().any(|action| {
+                action.state == ActionState::Waiting && action.reason == Some(Reason::SubscriptionSettling)
+            });
+            if let (true, Some(client)) = (settling, &account.client)
+                && self.retries.get(client).is_none_or(|retry| retry.due <= now)
+            {
+                self.look_again(client, Pace::Look, now, chance);
+            }
+        }
+    }
+
+    fn look_again(&mut self, client: &ClientName, pace: Pace, now: Instant, chance: &mut fastrand::Rng) {
+        let tries = self.retries.get(client).map_or(1, |retry| retry.tries.saturating_add(1));
+        let due = now + pace.delay(tries, chance);
+        self.retries.insert(client.clone(), Retry { tries, due });
+    }
+
+    fn done(&mut self, client: &ClientName) {
+        if !self.known.verdicts.iter().any(|(key, verdict)| key.client == *client && Pace::of(verdict).is_some()) {
+            self.retries.remove(client);
+        }
+    }
+
+    /// When the next client is to be looked at again.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.retries.values().map(|retry| retry.due).min()
+    }
+
+    /// The clients whose time has come; what was tried for them is tried again. A create
+    /// whose outcome is unknown is released only where its key makes that safe (rule R2).
+    pub fn take_due(&mut self, now: Instant, keys: bool) -> BTreeSet<ClientName> {
+        let due: BTreeSet<_> =
+            self.retries.iter().filter(|(_, retry)| retry.due <= now).map(|(client, _)| client.clone()).collect();
+        self.known.verdicts.retain(|key, verdict| {
+            !due.contains(&key.client) || Pace::of(verdict).is_none() || (!keys && is_unsettled(key, verdict))
+        });
+        for client in &due {
+            // Due again only when the pass says so; the count goes on.
+            if let Some(retry) = self.retries.get_mut(client) {
+                retry.due = now + LONGEST_LOOK;
+            }
+        }
+        due
+    }
+
+    /// A client's manifest changed: everything is tried again, but for a create that may
+    /// have happened.
+    pub fn forget(&mut self, client: &ClientName) {
+        self.known.verdicts.retain(|key, verdict| key.client != *client || is_unsettled(key, verdict));
+        self.retries.remove(client);
+    }
+
+    /// The operator asks for another look at everything, blocked actions included.
+    pub fn forget_all(&mut self) {
+        self.known.verdicts.retain(|key, verdict| is_unsettled(key, verdict));
+        self.retries.clear();
+    }
+
+    /// Another world (a sandbox was reset): nothing that is remembered is of it.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes in a complete look at the world: which account is whose, creates that turned
+    /// out, creates that nobody will find any more, and accounts that are gone. `wanted` are
+    /// all clients that have a manifest, `matched` those of whom it is clear which account
+    /// is theirs, or that they have none.
+    pub fn reconcile(
+        &mut self,
+        wanted: &BTreeSet<ClientName>,
+        matched: &BTreeMap<ClientName, Option<AccountId>>,
+        now: Instant,
+    ) {
+        // Out of the manifests and back is a new wish (rule R1).
+        self.bound.retain(|client, _| wanted.contains(client));
+        self.known.verdicts.retain(|key, _| wanted.contains(&key.client));
+        self.retries.retain(|client, _| wanted.contains(client));
+        for (client, account) in matched {
+            let create = ActionKey { client: client.clone(), op: OpKind::CreateAccount, person: None };
+            match account {
+                Some(id) => {
+                    self.unsettled.remove(client);
+                    self.known.verdicts.remove(&create);
+                    self.bound.insert(client.clone(), id.clone());
+                }
+                None => {
+                    if let Some(since) = self.unsettled.get(client) {
+                        if now.duration_since(*since) >= SETTLE {
+                            self.known.verdicts.insert(create, unknown_outcome());
+                        }
+                    } else if let Some(id) = self.bound.get(client) {
+                        self.known.verdicts.insert(create, removed_elsewhere(id));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn is_unsettled(key: &ActionKey, verdict: &Verdict) -> bool {
+    key.op == OpKind::CreateAccount
+        && matches!(verdict.reason, Some(Reason::OutcomeSettling | Reason::OutcomeUnknown | Reason::RemovedElsewhere))
+}
+
+fn unknown_outcome() -> Verdict {
+    Verdict {
+        state: VerdictState::Blocked,
+        reason: Some(Reason::OutcomeUnknown),
+        message: Foreign::new(
+            "whether the account was created could not be found out; look at the service: if it is there, write its \
+             id as accountId; if it is not, start bursar again",
+        ),
+        request_id: None,
+    }
+}
+
+fn removed_elsewhere(id: &AccountId) -> Verdict {
+    Verdict {
+        state: VerdictState::Blocked,
+        reason: Some(Reason::RemovedElsewhere),
+        message: Foreign::new(format!(
+            "account {id} was there and is not listed any more; it is not made again by itself. If it was closed on \
+             purpose, take the manifest out; if a new one is wanted, take it out and put it back"
+        )),
+        request_id: None,
+    }
+}
+
+/// How soon something is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pace {
+    /// A failure: after 5 s, doubling to 15 min.
+    Retry,
+    /// Waiting for somebody: after 15 s, doubling to an hour.
+    Look,
+}
+
+impl Pace {
+    /// `None` for what only a person ends.
+    const fn of(verdict: &Verdict) -> Option<Self> {
+        match verdict.state {
+            VerdictState::Failed => Some(Self::Retry),
+            VerdictState::Waiting => Some(Self::Look),
+            VerdictState::Blocked => None,
+        }
+    }
+
+    /// With up to a tenth of jitter, so that a thousand clients do not come back at once.
+    fn delay(self, tries: u32, chance: &mut fastrand::Rng) -> Duration {
+        let (first, longest) = match self {
+            Self::Retry => (FIRST_RETRY, LONGEST_RETRY),
+            Self::Look => (FIRST_LOOK, LONGEST_LOOK),
+        };
+        let plain = first.saturating_mul(1 << (tries.saturating_sub(1)).min(16)).min(longest);
+        plain.mul_f64(1.0 + chance.f64() / 10.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Email;
+
+    fn client(name: &str) -> ClientName {
+        ClientName::parse(name).unwrap()
+    }
+
+    fn verdict(state: VerdictState, reason: Option<Reason>) -> Verdict {
+        Verdict { state, reason, message: Foreign::new("so it is"), request_id: None }
+    }
+
+    fn key(name: &str, op: OpKind, person: Option<&str>) -> ActionKey {
+        ActionKey { client: client(name), op, person: person.map(Email::lenient) }
+    }
+
+    fn tried(memory: &mut Memory, key: &ActionKey, verdict: Verdict) {
+        let carried = Carried { verdicts: vec![(key.clone(), verdict)], ..Carried::default() };
+        let mut chance = fastrand::Rng::with_seed(1);
+        memory.learn(&BTreeMap::from([(key.client.clone(), carried)]), Instant::now(), &mut chance);
+    }
+
+    fn seconds_to_next(memory: &Memory) -> u64 {
+        memory.next_due().unwrap().duration_since(Instant::now()).as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_up_is_looked_for_after_15_s_then_half_as_often_up_to_an_hour() {
+        let mut memory = Memory::default();
+        let jane = key("acme", OpKind::AddMember, Some("jane@acme.example"));
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            tried(&mut memory, &jane, verdict(VerdictState::Waiting, Some(Reason::AwaitingSignup)));
+            let wait = memory.next_due().unwrap().duration_since(Instant::now());
+            waits.push(wait.as_secs_f64());
+            assert!(memory.take_due(Instant::now(), true).is_empty(), "not before its time");
+            tokio::time::advance(wait).await;
+            assert_eq!(memory.take_due(Instant::now(), true), BTreeSet::from([client("acme")]));
+            assert!(memory.known().verdicts.is_empty(), "it is tried again");
+        }
+        for (wait, plain) in waits.iter().zip([15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]) {
+            assert!((plain..=plain * 1.1).contains(wait), "{waits:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_tried_again_sooner_than_a_sign_up() {
+        let mut memory = Memory::default();
+        tried(&mut memory, &key("acme", OpKind::Subscribe, None), verdict(VerdictState::Failed, None));
+        assert_eq!(seconds_to_next(&memory), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_blocked_is_not_tried_again_until_its_manifest_changes() {
+        let mut memory = Memory::default();
+        let subscribe = key("acme", OpKind::Subscribe, None);
+        tried(&mut memory, &subscribe, verdict(VerdictState::Blocked, Some(Reason::PaymentRequired)));
+        assert_eq!(memory.next_due(), None);
+        memory.forget(&client("beta"));
+        assert!(memory.known().verdicts.contains_key(&subscribe));
+        memory.forget(&client("acme"));
+        assert!(memory.known().verdicts.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_that_may_have_happened_is_released_only_under_its_key() {
+        let mut memory = Memory::default();
+        let create = key("acme", OpKind::CreateAccount, None);
+        tried(&mut memory, &create, verdict(VerdictState::Waiting, Some(Reason::OutcomeSettling)));
+        memory.forget(&client("acme"));
+        memory.forget_all();
+        assert!(memory.known().verdicts.contains_key(&create), "no edit and no wish sends it again");
+        tried(&mut memory, &create, verdict(VerdictState::Waiting, Some(Reason::OutcomeSettling)));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        memory.take_due(Instant::now(), false);
+        assert!(memory.known().verdicts.contains_key(&create), "without keys it stays");
+
+        let wanted = BTreeSet::from([client("acme")]);
+        let missing = BTreeMap::from([(client("acme"), None)]);
+        memory.reconcile(&wanted, &missing, Instant::now());
+        assert_eq!(memory.known().verdicts[&create].reason, Some(Reason::OutcomeSettling), "still settling");
+        tokio::time::advance(SETTLE).await;
+        memory.reconcile(&wanted, &missing, Instant::now());
+        assert_eq!(memory.known().verdicts[&create].reason, Some(Reason::OutcomeUnknown), "a person is asked");
+        memory.reconcile(&wanted, &BTreeMap::from([(client("acme"), Some(AccountId::new("7")))]), Instant::now());
+        assert!(memory.known().verdicts.is_empty(), "it was found");
+
+        tried(&mut memory, &create, verdict(VerdictState::Waiting, Some(Reason::OutcomeSettling)));
+        tokio::time::advance(Duration::from_secs(7200)).await;
+        memory.take_due(Instant::now(), true);
+        assert!(memory.known().verdicts.is_empty(), "with keys the same request is sent under the same key");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_is_gone_is_not_made_again_until_its_manifest_went_and_came_back() {
+        let mut memory = Memory::default();
+        let create = key("acme", OpKind::CreateAccount, None);
+        let wanted = BTreeSet::from([client("acme")]);
+        let here = BTreeMap::from([(client("acme"), Some(AccountId::new("7")))]);
+        let gone = BTreeMap::from([(client("acme"), None)]);
+        memory.reconcile(&wanted, &here, Instant::now());
+        memory.reconcile(&wanted, &gone, Instant::now());
+        assert_eq!(memory.known().verdicts[&create].reason, Some(Reason::RemovedElsewhere));
+        memory.forget_all();
+        memory.reconcile(&wanted, &BTreeMap::new(), Instant::now());
+        memory.reconcile(&wanted, &gone, Instant::now());
+        assert!(memory.known().verdicts.contains_key(&create), "neither a wish nor an unclear match makes it again");
+        memory.reconcile(&BTreeSet::new(), &BTreeMap::new(), Instant::now());
+        memory.reconcile(&wanted, &gone, Instant::now());
+        assert!(!memory.known().verdicts.contains_key(&create), "out of the manifests and back is a new wish");
+    }
+}

@@ -1,0 +1,333 @@
+//! One pass: observe, plan, and carry out in rounds until nothing is left but waiting.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::{AccountId, ClientName};
+use crate::execute::{self, Carried, Executor, Progress};
+use crate::manifest::Wanted;
+use crate::plan::{
+    self, AccountPlan, Action, ActionState, ApiInfo, Inputs, LintFault, Match, ObservedAccount, OpKind, Plan, Policy,
+    Selector, Snapshot, lint, match_accounts,
+};
+use crate::provider::{ApiError, Capability, Read, Write};
+
+use super::memory::Memory;
+use super::observe::{observe, observe_account, read_details};
+
+/// How many rounds a pass has at most: what one round learns, the next acts on.
+const ROUNDS: usize = 5;
+
+/// Everything a pass needs, and what stays between passes.
+pub struct Reconciler {
+    /// Which API.
+    pub api: ApiInfo,
+    /// For looking.
+    pub reader: Arc<dyn Read>,
+    /// The operator's rails.
+    pub policy: Policy,
+    /// Which clients.
+    pub selector: Selector,
+    /// How plans are carried out.
+    pub options: execute::Options,
+    memory: Memory,
+    snapshot: Option<Snapshot>,
+    chance: fastrand::Rng,
+}
+
+impl std::fmt::Debug for Reconciler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reconciler").field("api", &self.api).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// What a pass did, and how things stand after it.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The plan that was made first: what a person agreed to.
+    pub agreed: Plan,
+    /// How things stand: what was applied in all rounds, in order, then what is left.
+    pub plan: Plan,
+    /// Actions that an interruption kept from being begun.
+    pub left: usize,
+}
+
+/// Why a pass did not go through.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The API could not be read, or not completely; nothing was done.
+    #[error("the account API could not be read: {0}")]
+    Api(#[from] ApiError),
+    /// The independent check found a fault in the plan; nothing was done.
+    #[error("the plan does not hold, which is a bug in bursar; nothing was done: {}", faults(.0))]
+    Lint(Vec<LintFault>),
+}
+
+fn faults(faults: &[LintFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What a look at some accounts found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// They were all there.
+    Fresh,
+    /// Some have no account yet, or it is gone: only the whole list tells.
+    NeedsList,
+}
+
+impl Reconciler {
+    /// With an empty memory.
+    pub fn new(api: ApiInfo, reader: Arc<dyn Read>, policy: Policy, selector: Selector, seed: u64) -> Self {
+        Self {
+            api,
+            reader,
+            policy,
+            selector,
+            options: execute::Options::default(),
+            memory: Memory::default(),
+            snapshot: None,
+            chance: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// What is remembered.
+    pub const fn memory(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    /// Looks at everything. What is remembered of another world is forgotten.
+    ///
+    /// # Errors
+    /// The list could not be read completely.
+    pub async fn observe(&mut self, wanted: &Wanted) -> Result<(), ApiError> {
+        let snapshot = observe(self.reader.as_ref(), wanted, self.snapshot.as_ref()).await?;
+        if self.snapshot.as_ref().is_some_and(|before| before.identity.scope != snapshot.identity.scope) {
+            tracing::warn!("the server shows another world than before; everything that was remembered is forgotten");
+            self.memory.clear();
+        }
+        let names = wanted.clients.iter().map(|client| client.name.clone()).collect();
+        self.memory.reconcile(&names, &matched(wanted, &snapshot), Instant::now());
+        self.snapshot = Some(snapshot);
+        Ok(())
+    }
+
+    /// Looks at the accounts of some clients only, one request each where the server embeds
+    /// details.
+    ///
+    /// # Errors
+    /// An account could not be read.
+    pub async fn look_at(&mut self, wanted: &Wanted, clients: &BTreeSet<ClientName>) -> Result<Looked, ApiError> {
+        let Some(snapshot) = &mut self.snapshot else { return Ok(Looked::NeedsList) };
+        let matched = matched(wanted, snapshot);
+        for client in clients {
+            let Some(account) = matched.get(client) else { continue };
+            let Some(id) = account else { return Ok(Looked::NeedsList) };
+            let Some(seen) = observe_account(self.reader.as_ref(), id).await? else { return Ok(Looked::NeedsList) };
+            replace(snapshot, [seen]);
+        }
+        Ok(Looked::Fresh)
+    }
+
+    /// Whether every one of these clients has an account that was seen.
+    pub fn are_seen(&self, wanted: &Wanted, clients: &BTreeSet<ClientName>) -> bool {
+        self.snapshot.as_ref().is_some_and(|snapshot| {
+            let matched = matched(wanted, snapshot);
+            clients.iter().all(|client| matched.get(client).is_none_or(Option::is_some))
+        })
+    }
+
+    /// Whether the server carries out one key once; known after the first look.
+    pub fn keys(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|s| s.offer.capabilities.has(Capability::IdempotencyKeys))
+    }
+
+    /// The plan for what was last seen; `None` before the first look.
+    ///
+    /// # Errors
+    /// The linter's faults, if there are any.
+    pub fn plan(&self, wanted: &Wanted) -> Result<Option<Plan>, PassError> {
+        let Some(snapshot) = &self.snapshot else { return Ok(None) };
+        let inputs = Inputs {
+            api: &self.api,
+            wanted,
+            live: snapshot,
+            known: self.memory.known(),
+            policy: &self.policy,
+            selector: &self.selector,
+            requests_spent: self.reader.requests_sent(),
+        };
+        let plan = plan::plan(&inputs);
+        let faults = lint(&plan, &inputs);
+        if faults.is_empty() { Ok(Some(plan)) } else { Err(PassError::Lint(faults)) }
+    }
+
+    /// Carries out what is planned, for all clients or some, in rounds.
+    ///
+    /// # Errors
+    /// The list could not be read where it must be read again, or a plan does not hold.
+    pub async fn converge(
+        &mut self,
+        wanted: &Wanted,
+        only: Option<&BTreeSet<ClientName>>,
+        writer: &dyn Write,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+    ) -> Result<Report, PassError> {
+        let mut applied: BTreeMap<ClientName, Vec<Action>> = BTreeMap::new();
+        let mut left = 0;
+        let mut agreed = None;
+        for _ in 0..ROUNDS {
+            let Some(mut plan) = self.plan(wanted)? else { break };
+            agreed.get_or_insert_with(|| plan.clone());
+            if due(&plan, only) == 0 || cancel.is_cancelled() {
+                left = due(&plan, only);
+                break;
+            }
+            if !self.keys() && creates(&plan, only) {
+                // Once more, now that it is decided what will be created (rule R3).
+                self.second_look(wanted).await?;
+                let Some(again) = self.plan(wanted)? else { break };
+                plan = again;
+            }
+            let carried = self.carry_out(&plan, only, writer, progress, cancel).await;
+            left = carried.values().map(|carried| carried.left).sum();
+            for (client, done) in &carried {
+                applied.entry(client.clone()).or_default().extend(done.applied.iter().cloned());
+            }
+            self.take_in(carried);
+            if left > 0 {
+                break;
+            }
+        }
+        let Some(mut plan) = self.plan(wanted)? else {
+            unreachable!("a plan is made only of what was observed, and that stays")
+        };
+        self.memory.watch_settling(&plan, Instant::now(), &mut self.chance);
+        let agreed = agreed.unwrap_or_else(|| plan.clone());
+        merge(&mut plan, applied);
+        Ok(Report { agreed, plan, left })
+    }
+
+    async fn second_look(&mut self, wanted: &Wanted) -> Result<(), ApiError> {
+        let accounts = self.reader.accounts().await?;
+        if let Some(snapshot) = &mut self.snapshot {
+            let seen: HashSet<_> = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
+            let new = accounts.into_iter().filter(|account| !seen.contains(&account.id));
+            replace(snapshot, new.map(ObservedAccount::from));
+            read_details(self.reader.as_ref(), wanted, snapshot).await;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        only: Option<&BTreeSet<ClientName>>,
+        writer: &dyn Write,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+    ) -> BTreeMap<ClientName, Carried> {
+        let Some(snapshot) = &self.snapshot else { return BTreeMap::new() };
+        let known_ids = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
+        let executor = Executor {
+            reader: self.reader.as_ref(),
+            writer,
+            identity: &snapshot.identity,
+            keys: self.keys(),
+            known_ids: &known_ids,
+            options: &self.options,
+            progress,
+            cancel,
+        };
+        executor.carry_out(plan, only).await
+    }
+
+    fn take_in(&mut self, carried: BTreeMap<ClientName, Carried>) {
+        self.memory.learn(&carried, Instant::now(), &mut self.chance);
+        if let Some(snapshot) = &mut self.snapshot {
+            replace(snapshot, carried.into_values().filter_map(|carried| carried.observed));
+        }
+    }
+}
+
+/// Puts accounts as they were just seen into the snapshot.
+fn replace(snapshot: &mut Snapshot, seen: impl IntoIterator<Item = ObservedAccount>) {
+    let mut places: HashMap<AccountId, usize> =
+        snapshot.accounts.iter().enumerate().map(|(place, old)| (old.account.id.clone(), place)).collect();
+    for account in seen {
+        match places.get(&account.account.id) {
+            Some(place) => snapshot.accounts[*place] = account,
+            None => {
+                places.insert(account.account.id.clone(), snapshot.accounts.len());
+                snapshot.accounts.push(account);
+            }
+        }
+    }
+}
+
+fn matched(wanted: &Wanted, snapshot: &Snapshot) -> BTreeMap<ClientName, Option<AccountId>> {
+    let accounts: Vec<_> = snapshot.accounts.iter().map(|seen| &seen.account).collect();
+    let matching = match_accounts(wanted, &accounts);
+    wanted
+        .clients
+        .iter()
+        .filter_map(|client| match matching.account_of(&client.name) {
+            Match::Account(index) => Some((client.name.clone(), Some(accounts[*index].id.clone()))),
+            Match::New => Some((client.name.clone(), None)),
+            Match::Blocked { .. } => None,
+        })
+        .collect()
+}
+
+fn planned<'a>(
+    plan: &'a Plan,
+    only: Option<&'a BTreeSet<ClientName>>,
+) -> impl Iterator<Item = &'a Action> {
+    plan.accounts
+        .iter()
+        .filter(move |account| {
+            account.client.as_ref().is_some_and(|client| only.is_none_or(|only| only.contains(client)))
+        })
+        .flat_map(|account: &AccountPlan| &account.actions)
+        .filter(|action| action.state == ActionState::Planned)
+}
+
+fn due(plan: &Plan, only: Option<&BTreeSet<ClientName>>) -> usize {
+    planned(plan, only).count()
+}
+
+fn creates(plan: &Plan, only: Option<&BTreeSet<ClientName>>) -> bool {
+    planned(plan, only).any(|action| action.op.kind() == OpKind::CreateAccount)
+}
+
+impl Report {
+    /// Takes the applied actions out, to be joined with those of later passes.
+    pub fn take_applied(&mut self) -> BTreeMap<ClientName, Vec<Action>> {
+        let mut applied = BTreeMap::new();
+        for account in &mut self.plan.accounts {
+            let Some(client) = &account.client else { continue };
+            let (done, open) =
+                std::mem::take(&mut account.actions).into_iter().partition(|a| a.state == ActionState::Applied);
+            account.actions = open;
+            applied.insert(client.clone(), done);
+        }
+        applied
+    }
+
+    /// Puts applied actions before what is left.
+    pub fn put_applied(&mut self, applied: BTreeMap<ClientName, Vec<Action>>) {
+        merge(&mut self.plan, applied);
+    }
+}
+
+fn merge(plan: &mut Plan, mut applied: BTreeMap<ClientName, Vec<Action>>) {
+    for account in &mut plan.accounts {
+        if let Some(done) = account.client.as_ref().and_then(|client| applied.remove(client)) {
+            account.actions.splice(0..0, done);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What an answer means for an action that was not carried out: whom it waits for, who must
+//! act, or that it is tried again. A pure table.
+
+use crate::domain::{AccountId, Foreign};
+use crate::plan::{OpKind, Reason, Verdict, VerdictState};
+use crate::provider::{ApiError, ApiErrorKind};
+
+use super::outcome::{Outcome, Refusal};
+
+/// Failed, and tried again later.
+pub fn failed(error: Option<&ApiError>, message: &str) -> Verdict {
+    Verdict {
+        state: VerdictState::Failed,
+        reason: None,
+        message: Foreign::new(message),
+        request_id: error.and_then(|error| error.request_id.clone()),
+    }
+}
+
+/// A create whose answer was lost and which was not found: nobody sends it again.
+pub fn settling(error: &ApiError) -> Verdict {
+    Verdict {
+        state: VerdictState::Waiting,
+        reason: Some(Reason::OutcomeSettling),
+        message: Foreign::new(format!(
+            "whether the account was created is not known yet; it is looked for and not sent again: {error}"
+        )),
+        request_id: error.request_id.clone(),
+    }
+}
+
+/// Two accounts appeared that could be the one asked for.
+pub fn several(ids: &[AccountId]) -> Verdict {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    Verdict {
+        state: VerdictState::Blocked,
+        reason: Some(Reason::OutcomeUnknown),
+        message: Foreign::new(format!(
+            "several new accounts bear this name: {}; write the right one's id as accountId",
+            ids.join(", ")
+        )),
+        request_id: None,
+    }
+}
+
+/// What an outcome that is not "done" means for an action of this kind.
+pub fn not_done(op: OpKind, outcome: &Outcome, error: &ApiError) -> Verdict {
+    let (state, reason, message) = match outcome {
+        Outcome::NotSent => (VerdictState::Failed, None, format!("{error}; nothing was done, it is tried again")),
+        Outcome::Quota { resets_in } => (
+            VerdictState::Failed,
+            Some(Reason::QuotaExhausted),
+            format!("the quota of requests is used up; nothing was done, it goes on in {} s", resets_in.as_secs()),
+        ),
+        Outcome::Unknown { .. } => (
+            VerdictState::Failed,
+            None,
+            format!("{error}; it could not be read back either, and is looked at again before it is sent again"),
+        ),
+        Outcome::Done => (VerdictState::Failed, None, error.to_string()),
+        Outcome::Refused { reason } => refused(op, reason, error),
+    };
+    Verdict { state, reason, message: Foreign::new(message), request_id: error.request_id.clone() }
+}
+
+fn refused(op: OpKind, refusal: &Refusal, error: &ApiError) -> (VerdictState, Option<Reason>, String) {
+    let blocked = |reason: Reason, next: &str| (VerdictState::Blocked, Some(reason), format!("{next} ({error})"));
+    match refusal {
+        Refusal::NotRegistered => (
+            VerdictState::Waiting,
+            Some(Reason::AwaitingSignup),
+            "waits until this person signs up with the service; no seat is paid for meanwhile".to_owned(),
+        ),
+        Refusal::EmailIsNotification => blocked(
+            Reason::NotificationEmailConflict,
+            "a member's email cannot be the account's notification email; change one of them",
+        ),
+        Refusal::PaymentRequired if op == OpKind::AddMember => {
+            blocked(Reason::PaymentRequired, "the account is not subscribed or not in good standing")
+        }
+        Refusal::PaymentRequired => {
+            blocked(Reason::PaymentRequired, "no card, or the card was refused; put the billing in order")
+        }
+        Refusal::PlanTakesOne => blocked(Reason::PlanTakesOneMember, "this plan takes the owner only"),
+        Refusal::EmailNotVerified => {
+            blocked(Reason::EmailNotVerified, "the token's user must verify their email with the service first")
+        }
+        Refusal::NoLimitedAccess => blocked(Reason::AccessUnavailable, "this plan has no limited access"),
+        Refusal::NotPermitted => blocked(Reason::NotPermitted, "the token's user may not do this"),
+        Refusal::PlanRefused if error_mentions_members(error) => {
+            blocked(Reason::TooManyMembers, "the plan takes fewer members than the account has")
+        }
+        Refusal::PlanRefused => blocked(Reason::PlanUnavailable, "the service does not sell this plan to this account"),
+        Refusal::NoSeatFree
+        | Refusal::AlreadyTaken
+        | Refusal::Gone
+        | Refusal::InvalidInput
+        | Refusal::Conflict
+        | Refusal::KeyReused
+        | Refusal::Unauthorized
+        | Refusal::Other => (VerdictState::Failed, None, error.to_string()),
+    }
+}
+
+fn error_mentions_members(error: &ApiError) -> bool {
+    matches!(&error.kind, ApiErrorKind::Refused { .. })
+        && error.field("plan_identifier").iter().any(|fault| fault.raw().to_lowercase().contains("member"))
+}

@@ -1,0 +1,139 @@
+//! `bursar run`, the real binary: watching, following, waiting, stopping.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Running, World, eventually, manifest};
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_converges_follows_an_edit_and_stops_cleanly() {
+    let world = World::new(&["jane@acme.example", "joe@acme.example"]).await;
+    world.client("acme", &["jane@acme.example"]);
+    let mut daemon = Running::start(world.command(&["run"]));
+    daemon.wait_for("added jane@acme.example", SOON);
+    daemon.wait_for("1 clients: 1 in sync", SOON);
+
+    let before = world.ledger().await;
+    world.client("acme", &["jane@acme.example", "joe@acme.example"]);
+    daemon.wait_for("added joe@acme.example", SOON);
+    let after = world.ledger().await;
+    // Joe was not known: a try, a seat, and once more; and one look at the account.
+    assert_eq!(after.writes() - before.writes(), 3, "{}", daemon.log());
+    assert_eq!(after.requests() - before.requests(), 4, "{}", daemon.log());
+
+    let (took, code, log) = daemon.stop();
+    assert_eq!(code, 0, "{log}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(log.contains("stopped"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_member_joins_once_they_signed_up_and_is_told_of_once() {
+    let world = World::new(&[]).await;
+    world.client("acme", &["jane@acme.example"]);
+    let mut daemon = Running::start(world.command(&["run", "--interval", "1s"]));
+    daemon.wait_for("AwaitingSignup", SOON);
+    world.post("/sandbox/users", json!({"email": "jane@acme.example"})).await;
+    // The first look is after 15 s.
+    daemon.wait_for("added jane@acme.example", Duration::from_secs(30));
+    let (_, _, log) = daemon.stop();
+    assert_eq!(log.matches("AwaitingSignup").count(), 1, "told once, not on every pass:\n{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_stops_parsing_keeps_its_last_good_version_in_force() {
+    let world = World::new(&["jane@acme.example"]).await;
+    world.client("acme", &["jane@acme.example"]);
+    world.client("beta", &[]);
+    let mut daemon = Running::start(world.command(&["run", "--interval", "1s"]));
+    daemon.wait_for("2 clients: 2 in sync", SOON);
+    world.write("acme.yaml", "apiVersion: [\n");
+    daemon.wait_for("last good version stays in force", SOON);
+
+    // Somebody removes Jane by hand: the last good version says that she belongs there.
+    let members = world.get("/1/members").await;
+    let jane = members["data"].as_array().unwrap().iter().find(|m| m["email"] == "jane@acme.example").unwrap().clone();
+    let url = format!("{}/1/members/{}", world.sandbox.api_url(), jane["id"]);
+    world.http.delete(url).bearer_auth(world.sandbox.token()).send().await.unwrap();
+    eventually("jane is back", SOON, || async {
+        world.members().await["Client acme"].contains(&"jane@acme.example".to_owned())
+    })
+    .await;
+    let (_, _, log) = daemon.stop();
+    assert_eq!(log.matches("last good version stays in force").count(), 1, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_goes_away_changes_nothing_and_comes_back() {
+    let world = World::new(&[]).await;
+    world.write("clients/acme.yaml", &manifest("acme", &[]));
+    let mut daemon = Running::start(world.command(&["run", "clients", "--poll", "200ms"]));
+    daemon.wait_for("1 clients: 1 in sync", SOON);
+    let writes = world.ledger().await.writes();
+    std::fs::rename(world.path().join("clients"), world.path().join("elsewhere")).unwrap();
+    daemon.wait_for("every client's last good version stays in force", SOON);
+    std::fs::rename(world.path().join("elsewhere"), world.path().join("clients")).unwrap();
+    daemon.wait_for("can be read again", SOON);
+    assert_eq!(world.ledger().await.writes(), writes);
+    world.write("clients/beta.yaml", &manifest("beta", &[]));
+    daemon.wait_for("2 clients: 2 in sync", SOON);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn report_mode_tells_and_writes_nothing() {
+    let world = World::new(&[]).await;
+    world.client("acme", &[]);
+    let mut daemon = Running::start(world.command(&["run", "--mode", "report", "--interval", "1s"]));
+    daemon.wait_for("planned", SOON);
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let (_, code, log) = daemon.stop();
+    assert_eq!(code, 0);
+    assert_eq!(log.matches("1 clients: 1 changes").count(), 1, "{log}");
+    assert_eq!(world.ledger().await.writes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_by_hand_is_set_right_on_the_interval() {
+    let world = World::new(&["jane@acme.example"]).await;
+    world.client("acme", &["jane@acme.example"]);
+    let mut daemon = Running::start(world.command(&["run", "--interval", "1s"]));
+    daemon.wait_for("1 clients: 1 in sync", SOON);
+    let url = format!("{}/accounts/1", world.sandbox.api_url());
+    let renamed = world.http.patch(url).bearer_auth(world.sandbox.token()).json(&json!({"name": "Client ACME"}));
+    assert!(renamed.send().await.unwrap().status().is_success());
+    daemon.wait_for("renamed to Client acme", SOON);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_within_ten_seconds_while_a_server_hangs() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut world = World::new(&[]).await;
+    world.client("acme", &[]);
+    world.through(format!("http://{address}/v2"));
+    let mut daemon = Running::start(world.command(&["run"]));
+    // Accepted, and never answered.
+    let _hanging = listener.accept().await.unwrap();
+    daemon.wait_for("started", SOON);
+    let begun = Instant::now();
+    let (took, code, log) = tokio::task::spawn_blocking(|| daemon.stop()).await.unwrap();
+    assert!(took < Duration::from_secs(10) && begun.elapsed() < Duration::from_secs(12), "{took:?}\n{log}");
+    assert_eq!(code, 0, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_looks_again_at_what_is_blocked() {
+    let world = World::new(&[]).await;
+    world.post("/sandbox/users", json!({"email": "x@y.example"})).await;
+    // An account of that name that is somebody else's.
+    world.post("/sandbox/accounts", json!({"name": "Client acme", "email": "other@else.example"})).await;
+    world.client("acme", &[]);
+    let mut daemon = Running::start(world.command(&["run"]));
+    daemon.wait_for("AdoptionNeeded", SOON);
+    daemon.signal("-HUP");
+    daemon.wait_for("asked to look at everything again", SOON);
+    assert_eq!(world.ledger().await.writes(), 0);
+}

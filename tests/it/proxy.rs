@@ -1,0 +1,85 @@
+//! A proxy between the program and its sandbox, that spoils chosen answers: for what a
+//! faithful server does not do by itself.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+
+/// What to do with one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Passed on, and the answer back.
+    None,
+    /// Not passed on: 500.
+    Refuse500,
+    /// Passed on; the answer becomes a gateway's HTML page.
+    LoseAnswer,
+    /// Not passed on; the answer is a gateway's HTML page.
+    LoseRequest,
+}
+
+type Decide = Arc<dyn Fn(&Method, &str, &[u8]) -> Fault + Send + Sync>;
+
+#[derive(Clone)]
+struct Proxy {
+    target: String,
+    decide: Decide,
+    http: reqwest::Client,
+}
+
+/// Starts it before a sandbox (its address without `/v2`); its own API address comes back.
+pub async fn start(
+    target: String,
+    decide: impl Fn(&Method, &str, &[u8]) -> Fault + Send + Sync + 'static,
+) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let proxy = Proxy { target, decide: Arc::new(decide), http: reqwest::Client::new() };
+    let app = Router::new().fallback(pass).with_state(proxy);
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    format!("http://{address}/v2")
+}
+
+async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let fault = (proxy.decide)(&head.method, &path, &body);
+    match fault {
+        Fault::Refuse500 => answer(StatusCode::INTERNAL_SERVER_ERROR, "application/json", r#"{"message":"broken"}"#),
+        Fault::LoseRequest => bad_gateway(),
+        Fault::None | Fault::LoseAnswer => {
+            let passed = forward(&proxy, head.method, &path, head.headers, body).await;
+            if fault == Fault::LoseAnswer { bad_gateway() } else { passed }
+        }
+    }
+}
+
+async fn forward(proxy: &Proxy, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Response {
+    let mut passed = proxy.http.request(method, format!("{}{path}", proxy.target)).body(body);
+    for (name, value) in &headers {
+        if !["host", "content-length", "connection"].contains(&name.as_str()) {
+            passed = passed.header(name, value);
+        }
+    }
+    let answer = passed.send().await.unwrap();
+    let mut response = Response::builder().status(answer.status());
+    for (name, value) in answer.headers() {
+        if !["content-length", "transfer-encoding", "connection"].contains(&name.as_str()) {
+            response = response.header(name, value);
+        }
+    }
+    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+}
+
+fn bad_gateway() -> Response {
+    answer(StatusCode::BAD_GATEWAY, "text/html", "<html><h1>502 Bad Gateway</h1></html>")
+}
+
+fn answer(status: StatusCode, kind: &str, body: &'static str) -> Response {
+    Response::builder().status(status).header("content-type", kind).body(Body::from(body)).unwrap()
+}
