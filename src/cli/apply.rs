@@ -47,11 +47,11 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let wanted = args.manifests.load(ui)?;
+    let (wanted, invalid) = args.manifests.load(ui)?;
     let connection = args.api.connect().await?;
     let done = carry_out(&args, &wanted, &connection, ui).await;
     connection.close().await;
-    done
+    done.map(|code| if invalid { ExitCode::FAILURE } else { code })
 }
 
 async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, ui: Ui) -> CliResult {

@@ -29,11 +29,12 @@ impl ManifestArgs {
         self.selector.clone().unwrap_or_default()
     }
 
-    /// Reads and checks; tells every finding on standard error.
+    /// Reads and checks; tells every finding on standard error. The second value is whether
+    /// something is invalid.
     ///
     /// # Errors
     /// The source cannot be read, or with `--strict` something is invalid.
-    pub fn load(&self, ui: Ui) -> Result<Wanted, CliError> {
+    pub fn load(&self, ui: Ui) -> Result<(Wanted, bool), CliError> {
         let files = folder::read(&self.paths)?;
         let loaded = manifest::load(&files, &LoadOptions::default());
         for finding in &loaded.findings {
@@ -43,10 +44,11 @@ impl ManifestArgs {
                 ui.say(&manifest::render_findings(&files, std::slice::from_ref(finding), true));
             }
         }
-        if self.strict && loaded.findings.iter().any(Finding::is_error) {
+        let invalid = loaded.findings.iter().any(Finding::is_error);
+        if self.strict && invalid {
             return Err(CliError::new("some manifests do not hold, and --strict refuses the rest, too; nothing was done"));
         }
-        Ok(loaded.wanted)
+        Ok((loaded.wanted, invalid))
     }
 }
 

@@ -41,7 +41,7 @@ pub enum Output {
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let wanted = args.manifests.load(ui)?;
+    let (wanted, invalid) = args.manifests.load(ui)?;
     let connection = args.api.connect().await?;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
@@ -57,7 +57,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     connection.close().await;
     let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
     ui.out(&show(&plan, args.output, args.diff));
-    Ok(exit_code(&plan, args.detailed_exitcode))
+    Ok(if invalid { ExitCode::FAILURE } else { exit_code(&plan, args.detailed_exitcode) })
 }
 
 /// The plan as the command line shows it.

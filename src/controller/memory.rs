@@ -30,7 +30,8 @@ pub struct Memory {
 #[derive(Debug, Clone, Copy)]
 struct Retry {
     tries: u32,
-    due: Instant,
+    /// `None` while the pass that it was due for goes on.
+    due: Option<Instant>,
 }
 
 impl Memory {
@@ -58,59 +59,56 @@ impl Memory {
                 self.known.verdicts.insert(key.clone(), verdict.clone());
             }
             let soonest = verdicts.iter().filter_map(|(_, verdict)| Pace::of(verdict)).min();
-            match soonest {
-                Some(pace) => self.look_again(client, pace, now, chance),
-                None if applied.is_empty() => {}
-                None => self.done(client),
+            if let Some(pace) = soonest {
+                self.look_again(client, pace, now, chance);
             }
         }
     }
 
-    /// Schedules a look at the clients whose payment settles.
-    pub fn watch_settling(&mut self, plan: &Plan, now: Instant, chance: &mut fastrand::Rng) {
+    /// Takes in how things stand after a pass: clients whose payment settles are looked at
+    /// again, and those for whom nothing is open by itself are not.
+    pub fn settle(&mut self, plan: &Plan, now: Instant, chance: &mut fastrand::Rng) {
         for account in &plan.accounts {
-            let settling = account.actions.iter().any(|action| {
-                action.state == ActionState::Waiting && action.reason == Some(Reason::SubscriptionSettling)
-            });
-            if let (true, Some(client)) = (settling, &account.client)
-                && self.retries.get(client).is_none_or(|retry| retry.due <= now)
-            {
-                self.look_again(client, Pace::Look, now, chance);
+            let Some(client) = &account.client else { continue };
+            let has = |state: ActionState, reason: Option<Reason>| {
+                account.actions.iter().any(|action| action.state == state && (reason.is_none() || action.reason == reason))
+            };
+            let tried = self.known.verdicts.iter().any(|(key, verdict)| key.client == *client && Pace::of(verdict).is_some());
+            if has(ActionState::Waiting, Some(Reason::SubscriptionSettling)) {
+                if self.retries.get(client).is_none_or(|retry| retry.due.is_none()) {
+                    self.look_again(client, Pace::Look, now, chance);
+                }
+            } else if !tried || !(has(ActionState::Waiting, None) || has(ActionState::Failed, None)) {
+                self.retries.remove(client);
             }
         }
     }
 
     fn look_again(&mut self, client: &ClientName, pace: Pace, now: Instant, chance: &mut fastrand::Rng) {
         let tries = self.retries.get(client).map_or(1, |retry| retry.tries.saturating_add(1));
-        let due = now + pace.delay(tries, chance);
+        let due = Some(now + pace.delay(tries, chance));
         self.retries.insert(client.clone(), Retry { tries, due });
-    }
-
-    fn done(&mut self, client: &ClientName) {
-        if !self.known.verdicts.iter().any(|(key, verdict)| key.client == *client && Pace::of(verdict).is_some()) {
-            self.retries.remove(client);
-        }
     }
 
     /// When the next client is to be looked at again.
     pub fn next_due(&self) -> Option<Instant> {
-        self.retries.values().map(|retry| retry.due).min()
+        self.retries.values().filter_map(|retry| retry.due).min()
     }
 
     /// The clients whose time has come; what was tried for them is tried again. A create
     /// whose outcome is unknown is released only where its key makes that safe (rule R2).
     pub fn take_due(&mut self, now: Instant, keys: bool) -> BTreeSet<ClientName> {
-        let due: BTreeSet<_> =
-            self.retries.iter().filter(|(_, retry)| retry.due <= now).map(|(client, _)| client.clone()).collect();
+        let mut due = BTreeSet::new();
+        for (client, retry) in &mut self.retries {
+            if retry.due.is_some_and(|at| at <= now) {
+                // Due again only when the pass says so; the count goes on.
+                retry.due = None;
+                due.insert(client.clone());
+            }
+        }
         self.known.verdicts.retain(|key, verdict| {
             !due.contains(&key.client) || Pace::of(verdict).is_none() || (!keys && is_unsettled(key, verdict))
         });
-        for client in &due {
-            // Due again only when the pass says so; the count goes on.
-            if let Some(retry) = self.retries.get_mut(client) {
-                retry.due = now + LONGEST_LOOK;
-            }
-        }
         due
     }
 

@@ -206,7 +206,7 @@ impl Reconciler {
         let Some(mut plan) = self.plan(wanted)? else {
             unreachable!("a plan is made only of what was observed, and that stays")
         };
-        self.memory.watch_settling(&plan, Instant::now(), &mut self.chance);
+        self.memory.settle(&plan, Instant::now(), &mut self.chance);
         let agreed = agreed.unwrap_or_else(|| plan.clone());
         merge(&mut plan, applied);
         Ok(Report { agreed, plan, left })

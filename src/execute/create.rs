@@ -58,9 +58,10 @@ impl Executor<'_> {
             let outcome = classify(OpKind::CreateAccount, Err(&error));
             match &outcome {
                 Outcome::Quota { resets_in } => {
-                    if !self.wait_for_quota(*resets_in).await {
+                    if attempt > TRIES || !self.wait_for_quota(*resets_in).await {
                         return Created::Not(outcome, error);
                     }
+                    attempt += 1;
                     continue;
                 }
                 Outcome::NotSent => {}

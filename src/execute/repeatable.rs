@@ -42,7 +42,7 @@ impl Executor<'_> {
             let outcome = classify(op, Err(&error));
             match &outcome {
                 Outcome::Quota { resets_in } => {
-                    if !self.wait_for_quota(*resets_in).await {
+                    if attempt >= TRIES || !self.wait_for_quota(*resets_in).await {
                         return Sent::Not(outcome, error);
                     }
                 }
@@ -110,7 +110,7 @@ impl Executor<'_> {
         }
         self.progress.pausing(resets_in.as_secs());
         tokio::select! {
-            () = tokio::time::sleep(resets_in) => true,
+            () = tokio::time::sleep(resets_in.max(self.options.pause)) => true,
             () = self.cancel.cancelled() => false,
         }
     }
