@@ -1,1 +1,5 @@
-//! (room)
+//! Carrying a plan out.
+
+mod outcome;
+
+pub use outcome::{Outcome, Refusal, classify};

@@ -4,13 +4,17 @@
 //! Reading and writing are two traits. A planner is given what was read, never a reader;
 //! a [`Write`] exists only where a plan is carried out.
 
+mod base_url;
 pub mod dnsimple;
 mod error;
+pub mod token;
 mod types;
 
 use async_trait::async_trait;
 
+pub use base_url::{BaseUrl, BaseUrlError};
 pub use error::{ApiError, ApiErrorKind};
+pub use token::{Token, TokenError};
 pub use types::{
     Account, AccountPatch, Capabilities, Capability, IdempotencyKey, Identity, Member, MemberState, NewAccount, Offer,
     PlanOffer, Scope, Subscription, SubscriptionState,
