@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::plan::OpKind;
 use crate::provider::ApiError;
 
-use super::outcome::{Outcome, classify};
+use super::outcome::{Outcome, Refusal, classify};
 use super::{Executor, TRIES};
 
 /// How sending ended.
@@ -64,7 +64,8 @@ impl Executor<'_> {
                         Some(None) => {}
                     }
                 }
-                Outcome::Refused { reason } if reason.may_be_ours() => {
+                // It is there, or gone, already: it may be so by an earlier attempt of ours.
+                Outcome::Refused { reason: Refusal::AlreadyTaken | Refusal::Conflict | Refusal::Gone } => {
                     return match self.read_back(&mut read_back).await {
                         Some(Some(value)) => Sent::Done(value),
                         Some(None) | None => Sent::Not(outcome, error),

@@ -3,7 +3,7 @@
 
 use crate::domain::{AccountId, Foreign};
 use crate::plan::{OpKind, Reason, Verdict, VerdictState};
-use crate::provider::{ApiError, ApiErrorKind};
+use crate::provider::ApiError;
 
 use super::outcome::{Outcome, Refusal};
 
@@ -58,12 +58,12 @@ pub fn not_done(op: OpKind, outcome: &Outcome, error: &ApiError) -> Verdict {
             format!("{error}; it could not be read back either, and is looked at again before it is sent again"),
         ),
         Outcome::Done => (VerdictState::Failed, None, error.to_string()),
-        Outcome::Refused { reason } => refused(op, reason, error),
+        Outcome::Refused { reason } => refused(op, *reason, error),
     };
     Verdict { state, reason, message: Foreign::new(message), request_id: error.request_id.clone() }
 }
 
-fn refused(op: OpKind, refusal: &Refusal, error: &ApiError) -> (VerdictState, Option<Reason>, String) {
+fn refused(op: OpKind, refusal: Refusal, error: &ApiError) -> (VerdictState, Option<Reason>, String) {
     let blocked = |reason: Reason, next: &str| (VerdictState::Blocked, Some(reason), format!("{next} ({error})"));
     match refusal {
         Refusal::NotRegistered => (
@@ -87,22 +87,20 @@ fn refused(op: OpKind, refusal: &Refusal, error: &ApiError) -> (VerdictState, Op
         }
         Refusal::NoLimitedAccess => blocked(Reason::AccessUnavailable, "this plan has no limited access"),
         Refusal::NotPermitted => blocked(Reason::NotPermitted, "the token's user may not do this"),
-        Refusal::PlanRefused if error_mentions_members(error) => {
-            blocked(Reason::TooManyMembers, "the plan takes fewer members than the account has")
+        Refusal::PlanLacksFeature => blocked(Reason::NotPermitted, "the account's plan does not have this"),
+        Refusal::TooManyMembers => {
+            blocked(Reason::TooManyMembers, "the account has more members than the plan or its seats take")
         }
-        Refusal::PlanRefused => blocked(Reason::PlanUnavailable, "the service does not sell this plan to this account"),
+        Refusal::PlanUnavailable => {
+            blocked(Reason::PlanUnavailable, "the service does not sell this plan to this account")
+        }
+        Refusal::NotOffered => blocked(Reason::NotOffered, "the server does not offer this call"),
         Refusal::NoSeatFree
         | Refusal::AlreadyTaken
         | Refusal::Gone
         | Refusal::InvalidInput
         | Refusal::Conflict
         | Refusal::KeyReused
-        | Refusal::Unauthorized
-        | Refusal::Other => (VerdictState::Failed, None, error.to_string()),
+        | Refusal::Unauthorized => (VerdictState::Failed, None, error.to_string()),
     }
-}
-
-fn error_mentions_members(error: &ApiError) -> bool {
-    matches!(&error.kind, ApiErrorKind::Refused { .. })
-        && error.field("plan_identifier").iter().any(|fault| fault.raw().to_lowercase().contains("member"))
 }

@@ -35,6 +35,9 @@ pub enum ApiErrorKind {
         /// Field by field, every fault at once.
         errors: BTreeMap<String, Vec<Foreign>>,
     },
+    /// `GET /whoami` showed an account in place of a user: the token sees that one account
+    /// only, and a user token is needed.
+    AccountToken,
     /// 429: not carried out; the window opens again after this long.
     Quota {
         /// From now on, by the same answer's clock, clamped to at most an hour and a bit.
@@ -58,6 +61,7 @@ impl ApiError {
         match &self.kind {
             ApiErrorKind::NotSent { .. } => None,
             ApiErrorKind::Refused { status, .. } => Some(*status),
+            ApiErrorKind::AccountToken => Some(200),
             ApiErrorKind::Quota { .. } => Some(429),
             ApiErrorKind::Unclear { status, .. } => *status,
         }
@@ -77,6 +81,9 @@ impl fmt::Display for ApiError {
         write!(f, "{}: ", self.request)?;
         match &self.kind {
             ApiErrorKind::NotSent { why } => write!(f, "not sent: {why}")?,
+            ApiErrorKind::Refused { status: 401, message, .. } => {
+                write!(f, "401 {message}; the API does not accept the token: check it where it was given")?;
+            }
             ApiErrorKind::Refused { status, message, errors } => {
                 write!(f, "{status} {message}")?;
                 for (field, faults) in errors {
@@ -84,6 +91,11 @@ impl fmt::Display for ApiError {
                         write!(f, "; {} {fault}", crate::domain::text::inert(field))?;
                     }
                 }
+            }
+            ApiErrorKind::AccountToken => {
+                f.write_str(
+                    "this is the token of one account; make a user token, which sees every account of its user",
+                )?;
             }
             ApiErrorKind::Quota { resets_in } => {
                 write!(f, "429 the quota is used up; it opens again in {} s", resets_in.as_secs())?;

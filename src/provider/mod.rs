@@ -4,13 +4,17 @@
 //! Reading and writing are two traits. A planner is given what was read, never a reader;
 //! a [`Write`] exists only where a plan is carried out.
 
+mod base_url;
 pub mod dnsimple;
 mod error;
+pub mod token;
 mod types;
 
 use async_trait::async_trait;
 
+pub use base_url::{BaseUrl, BaseUrlError};
 pub use error::{ApiError, ApiErrorKind};
+pub use token::{Token, TokenError};
 pub use types::{
     Account, AccountPatch, Capabilities, Capability, IdempotencyKey, Identity, Member, MemberState, NewAccount, Offer,
     PlanOffer, Scope, Subscription, SubscriptionState,
@@ -45,7 +49,8 @@ pub trait Read: Send + Sync {
     /// The members of an account, pending invitations included, complete.
     async fn members(&self, id: &AccountId) -> Result<Vec<Member>, ApiError>;
 
-    /// How many requests were sent so far, writes included.
+    /// How many requests reached the wire so far, the writer's included; one that could not
+    /// be sent is none.
     fn requests_sent(&self) -> u64;
 }
 

@@ -1,0 +1,328 @@
+//! One request and its answer: bounded in time and size, counted, its quota obeyed, and
+//! sorted into the kinds of [`ApiError`] that decide what may be done next.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Response, Url};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::quota::{Meter, Told};
+use super::wire::{Envelope, Failure};
+use crate::domain::{Foreign, RequestId};
+use crate::provider::{ApiError, ApiErrorKind, BaseUrl, IdempotencyKey, Token};
+
+/// The largest answer to anything but a page of a list, in bytes.
+pub(super) const ANSWER_CAP: usize = 1 << 20;
+/// The largest page of a list, in bytes.
+pub(super) const PAGE_CAP: usize = 16 << 20;
+/// The longest text of an error that is kept, in characters.
+const KEPT_TEXT: usize = 2_000;
+/// The most fields of an error, and faults of a field, that are kept.
+const KEPT_FAULTS: usize = 50;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const WORLD: HeaderName = HeaderName::from_static("x-sandbox-world");
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// One request, before it is sent.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    /// The path below the base, with placeholders for ids: `/{account}/members`.
+    pub(super) route: &'static str,
+    pub(super) url: Url,
+    pub(super) body: Option<Value>,
+    pub(super) key: Option<&'a IdempotencyKey>,
+    /// The largest answer that is read, in bytes.
+    pub(super) cap: usize,
+}
+
+/// A whole answer with a 200, 201, 202 or 204.
+#[derive(Debug)]
+pub(super) struct Answer {
+    request: String,
+    status: u16,
+    request_id: Option<RequestId>,
+    pub(super) world: Option<String>,
+    html: bool,
+    pub(super) body: Vec<u8>,
+}
+
+/// What reader and writer of one token share: the address, the count, the quota.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) base: BaseUrl,
+    token: Token,
+    /// What the clients were set up with, to be told of.
+    deadline: Duration,
+    sent: AtomicU64,
+    pub(super) meter: Meter,
+}
+
+impl Wire {
+    pub(super) fn new(base: BaseUrl, token: Token, deadline: Duration) -> Self {
+        Self { base, token, deadline, sent: AtomicU64::new(0), meter: Meter::default() }
+    }
+
+    /// Requests that reached the wire, answered or not.
+    pub(super) fn requests_sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// An error of a call that was never sent.
+    pub(super) fn not_sent(&self, call: (&Method, &str), why: &str) -> ApiError {
+        self.error(self.name(call), None, ApiErrorKind::NotSent { why: self.foreign(why) })
+    }
+
+    fn name(&self, (method, route): (&Method, &str)) -> String {
+        format!("{method} {}{route}", self.base.path())
+    }
+
+    fn error(&self, request: String, request_id: Option<RequestId>, kind: ApiErrorKind) -> ApiError {
+        ApiError { request, request_id, kind }
+    }
+
+    /// Text of the server: without the token, wherever it repeats it, and not without end.
+    fn foreign(&self, text: &str) -> Foreign {
+        let text = self.token.redact(text);
+        Foreign::new(match text.char_indices().nth(KEPT_TEXT) {
+            Some((cut, _)) => format!("{}…", &text[..cut]),
+            None => text,
+        })
+    }
+
+    /// Sends one request once and reads its whole answer.
+    pub(super) async fn exchange(&self, client: &Client, call: Call<'_>) -> Result<Answer, ApiError> {
+        let request = self.name((&call.method, call.route));
+        if let Err(resets_in) = self.meter.check(Instant::now()) {
+            return Err(self.error(request, None, ApiErrorKind::Quota { resets_in }));
+        }
+        let begun = Instant::now();
+        let result = self.answer(client, call, request).await;
+        let milliseconds = begun.elapsed().as_millis();
+        match &result {
+            Ok(Answer { request, status, request_id, .. }) => {
+                tracing::debug!(
+                    request,
+                    status,
+                    request_id = request_id.as_ref().map(tracing::field::display),
+                    milliseconds,
+                    "answered"
+                );
+            }
+            Err(error) => log_failure(error, milliseconds),
+        }
+        result
+    }
+
+    async fn answer(&self, client: &Client, call: Call<'_>, request: String) -> Result<Answer, ApiError> {
+        let cap = call.cap;
+        let built = match self.build(client, call) {
+            Ok(built) => built,
+            Err(why) => return Err(self.error(request, None, ApiErrorKind::NotSent { why: self.foreign(&why) })),
+        };
+        // Counted before it is sent, so that one abandoned on its way counts; taken back only
+        // where nothing was written.
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let response = match client.execute(built).await {
+            Ok(response) => response,
+            Err(failure) => {
+                let kind = self.no_answer(failure);
+                if matches!(kind, ApiErrorKind::NotSent { .. }) {
+                    self.sent.fetch_sub(1, Ordering::Relaxed);
+                }
+                return Err(self.error(request, None, kind));
+            }
+        };
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let request_id = self.header(&headers, &REQUEST_ID).map(RequestId::new);
+        let told = Told::read(&headers, Timestamp::now());
+        if status != 429 {
+            self.meter.note(told, Instant::now());
+        }
+        let world = self.header(&headers, &WORLD);
+        let html = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
+        let unclear = |why: &str| ApiErrorKind::Unclear {
+            status: Some(status),
+            probably_done: (200..300).contains(&status),
+            why: self.foreign(why),
+        };
+        let body = match self.body(response, cap).await {
+            Ok(body) => body,
+            Err(why) => return Err(self.error(request, request_id, unclear(&why))),
+        };
+        let kind = match status {
+            200 | 201 | 202 | 204 => return Ok(Answer { request, status, request_id, world, html, body }),
+            429 => {
+                let resets_in = told.refusal_wait();
+                self.meter.close(told, resets_in, Instant::now());
+                ApiErrorKind::Quota { resets_in }
+            }
+            300..400 => unclear("the server redirects, and redirects are not followed"),
+            // What a whole answer in the API's own form proves: nothing was done.
+            400..=405 | 409 | 410 | 412 | 415 | 422 => match self.refusal(status, html, &body) {
+                Some(refused) => refused,
+                None => unclear("an error that is not in the API's form"),
+            },
+            _ => match self.refusal(status, html, &body) {
+                Some(ApiErrorKind::Refused { message, .. }) => unclear(message.raw()),
+                _ => unclear("not an answer of the API"),
+            },
+        };
+        Err(self.error(request, request_id, kind))
+    }
+
+    fn build(&self, client: &Client, call: Call<'_>) -> Result<reqwest::Request, String> {
+        let Call { method, route: _, url, body, key, cap: _ } = call;
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.token.expose()))
+            .map_err(|_| "the token cannot stand in a header".to_owned())?;
+        bearer.set_sensitive(true);
+        let mut request = client.request(method, url).header(AUTHORIZATION, bearer);
+        if let Some(key) = key {
+            request = request.header(KEY, key.as_str());
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        request.build().map_err(|error| root_of(&error))
+    }
+
+    fn header(&self, headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+        let text = headers.get(name)?.to_str().ok()?;
+        let text: String = self.token.redact(text).chars().take(128).collect();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// What a request without an answer proves.
+    fn no_answer(&self, failure: reqwest::Error) -> ApiErrorKind {
+        let root = root_of(&failure);
+        if failure.is_builder() {
+            return ApiErrorKind::NotSent { why: self.foreign(&root) };
+        }
+        // Name resolution, the connection and the TLS handshake: nothing was written yet.
+        if failure.is_connect() {
+            return ApiErrorKind::NotSent { why: self.foreign(&format!("cannot connect: {root}")) };
+        }
+        let why = if failure.is_timeout() {
+            format!("no whole answer within {:?}", self.deadline)
+        } else {
+            format!("the connection broke: {root}")
+        };
+        ApiErrorKind::Unclear { status: None, probably_done: false, why: self.foreign(&why) }
+    }
+
+    /// Reads a body to its end, or to the cap; the deadline of the request covers it.
+    async fn body(&self, mut response: Response, cap: usize) -> Result<Vec<u8>, String> {
+        if let Some(encoding) = response.headers().get(CONTENT_ENCODING)
+            && encoding != "identity"
+        {
+            return Err("a compressed answer, which was not asked for".to_owned());
+        }
+        let oversized = || format!("an answer of more than {cap} bytes");
+        if response.content_length().is_some_and(|length| length > cap as u64) {
+            return Err(oversized());
+        }
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Ok(body),
+                Ok(Some(chunk)) if body.len() + chunk.len() <= cap => body.extend_from_slice(&chunk),
+                Ok(Some(_)) => return Err(oversized()),
+                Err(failure) if failure.is_timeout() => {
+                    return Err(format!("no whole answer within {:?}", self.deadline));
+                }
+                Err(failure) => return Err(format!("the answer broke off: {}", root_of(&failure))),
+            }
+        }
+    }
+
+    /// The API's own error form; `None` where the body is not in it.
+    fn refusal(&self, status: u16, html: bool, body: &[u8]) -> Option<ApiErrorKind> {
+        if html {
+            return None;
+        }
+        let Failure { message, errors } = serde_json::from_slice(body).ok()?;
+        let mut faults = BTreeMap::new();
+        if let Some(Value::Object(fields)) = errors {
+            for (field, said) in fields.into_iter().take(KEPT_FAULTS) {
+                let said = match said {
+                    Value::Array(all) => all,
+                    one => vec![one],
+                };
+                let said = said.iter().filter_map(Value::as_str).take(KEPT_FAULTS).map(|text| self.foreign(text));
+                faults.insert(self.foreign(&field).raw().to_owned(), said.collect());
+            }
+        }
+        Some(ApiErrorKind::Refused { status, message: self.foreign(&message), errors: faults })
+    }
+
+    /// The JSON of an answer.
+    pub(super) fn parse<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Envelope<T>, ApiError> {
+        if answer.html {
+            return Err(self.unclear(answer, "an HTML page in place of the API's answer"));
+        }
+        if answer.body.is_empty() {
+            return Err(self.unclear(answer, "an empty answer"));
+        }
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| self.unclear(answer, &format!("not the JSON that was expected: {error}")))
+    }
+
+    /// The error of a whole 2xx answer that cannot be taken for one.
+    pub(super) fn unclear(&self, answer: &Answer, why: &str) -> ApiError {
+        let Answer { request, status, request_id, world: _, html: _, body: _ } = answer;
+        self.error(
+            request.clone(),
+            request_id.clone(),
+            ApiErrorKind::Unclear { status: Some(*status), probably_done: true, why: self.foreign(why) },
+        )
+    }
+
+    /// The error of an answer that shows an account in place of a user.
+    pub(super) fn account_token(&self, answer: &Answer) -> ApiError {
+        self.error(answer.request.clone(), answer.request_id.clone(), ApiErrorKind::AccountToken)
+    }
+}
+
+impl Answer {
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+}
+
+/// The innermost cause of a failure, without the address (which holds ids).
+fn root_of(failure: &reqwest::Error) -> String {
+    let mut root: Option<&(dyn std::error::Error + 'static)> = failure.source();
+    while let Some(next) = root.and_then(std::error::Error::source) {
+        root = Some(next);
+    }
+    root.map_or_else(|| "the request cannot be made".to_owned(), ToString::to_string)
+}
+
+/// Logs a failure by its kind and request id. What the server said is left to whoever shows
+/// the error: it may name people.
+fn log_failure(error: &ApiError, milliseconds: u128) {
+    let ApiError { request, request_id, kind } = error;
+    let request_id = request_id.as_ref().map(tracing::field::display);
+    let status = error.status();
+    match kind {
+        ApiErrorKind::NotSent { why } => tracing::warn!(request, %why, milliseconds, "not sent"),
+        ApiErrorKind::Refused { .. } | ApiErrorKind::AccountToken => {
+            tracing::info!(request, status, request_id, milliseconds, "refused");
+        }
+        ApiErrorKind::Quota { resets_in } => {
+            tracing::warn!(request, request_id, resets_in_s = resets_in.as_secs(), "the quota is used up");
+        }
+        ApiErrorKind::Unclear { probably_done, .. } => {
+            tracing::warn!(request, status, request_id, milliseconds, probably_done, "no clear answer");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The request quota: what the `X-RateLimit-*` headers say, and when to stop sending.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{DATE, HeaderMap};
+use tokio::time::Instant;
+
+/// The longest wait that a server can ask for: its hour, and a minute for a slow clock.
+const LONGEST_WAIT_S: i64 = 3660;
+
+/// How long a 429 that does not say waits.
+const UNSAID_WAIT: Duration = Duration::from_secs(60);
+
+/// The quota as the last answer told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests a window.
+    pub limit: u64,
+    /// Requests left in this window.
+    pub remaining: u64,
+    /// From now until the window opens again, at most 3,660 s.
+    pub resets_in: Duration,
+}
+
+/// The quota headers of one answer, as far as they make sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Told {
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    /// The reset as the server wrote it (Unix seconds): tells one window from the next.
+    reset: Option<i64>,
+    /// Seconds from the answer's own `Date` to the reset, clamped; below zero is past.
+    ahead_s: Option<i64>,
+}
+
+impl Told {
+    /// Reads the headers of an answer. The reset is measured against the same answer's
+    /// `Date`, so that neither side's clock matters; `now` stands in where there is none.
+    pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        let count = |name| text(name).and_then(|value| value.parse::<u64>().ok());
+        let reset = text("x-ratelimit-reset").and_then(|value| value.parse::<i64>().ok());
+        let date = text(DATE.as_str())
+            .and_then(|value| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok())
+            .unwrap_or(now);
+        Self {
+            limit: count("x-ratelimit-limit"),
+            remaining: count("x-ratelimit-remaining"),
+            reset,
+            ahead_s: reset.map(|at| at.saturating_sub(date.as_second()).clamp(-1, LONGEST_WAIT_S)),
+        }
+    }
+
+    /// How long a 429 with these headers waits.
+    pub(super) fn refusal_wait(&self) -> Duration {
+        match (self.remaining, self.ahead_s) {
+            // Requests are left, so these headers do not speak of what refused this one; and a
+            // reset in the past says nothing either.
+            (Some(1..), _) | (_, None | Some(..0)) => UNSAID_WAIT,
+            // Whole seconds: the window opens within this one.
+            (_, Some(0)) => Duration::from_secs(1),
+            (_, Some(ahead)) => Duration::from_secs(ahead.unsigned_abs()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    limit: u64,
+    remaining: u64,
+    reset: i64,
+    opens_at: Instant,
+}
+
+/// What is known of the quota, shared by everything that sends with one token.
+#[derive(Debug, Default)]
+pub(super) struct Meter(Mutex<Option<Window>>);
+
+impl Meter {
+    fn window(&self) -> std::sync::MutexGuard<'_, Option<Window>> {
+        // The value is replaced whole, so a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request may be sent now; else how long until the window opens.
+    pub(super) fn check(&self, now: Instant) -> Result<(), Duration> {
+        match *self.window() {
+            Some(window) if window.remaining == 0 && window.opens_at > now => Err(window.opens_at - now),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes note of an answer that was not a 429. Without headers, or with a limit of 0,
+    /// nothing is limited by it.
+    pub(super) fn note(&self, told: Told, now: Instant) {
+        let Told { limit: Some(limit), remaining: Some(remaining), reset: Some(reset), ahead_s: Some(ahead) } = told
+        else {
+            return;
+        };
+        let mut window = self.window();
+        if limit == 0 {
+            *window = None;
+            return;
+        }
+        // Answers overtake one another: within one window the smallest count is the newest.
+        let remaining = match *window {
+            Some(known) if known.reset == reset => known.remaining.min(remaining),
+            _ => remaining,
+        };
+        *window = Some(Window { limit, remaining, reset, opens_at: now + Duration::from_secs(ahead.max(0) as u64) });
+    }
+
+    /// Takes note of a 429: nothing is sent for this long.
+    pub(super) fn close(&self, told: Told, wait: Duration, now: Instant) {
+        *self.window() = Some(Window {
+            limit: told.limit.unwrap_or_default(),
+            remaining: 0,
+            reset: told.reset.unwrap_or_default(),
+            opens_at: now + wait,
+        });
+    }
+
+    /// What is left, as long as the window that was told of lasts.
+    pub(super) fn quota(&self, now: Instant) -> Option<Quota> {
+        let window = (*self.window())?;
+        // A 429 without headers closes the window without telling how large it is.
+        (window.limit > 0 && window.opens_at > now).then(|| Quota {
+            limit: window.limit,
+            remaining: window.remaining,
+            resets_in: window.opens_at - now,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE_TEXT: &str = "Sun, 11 Dec 2016 17:31:51 GMT";
+    const DATE_S: i64 = 1_481_477_511;
+
+    fn told(limit: &str, remaining: &str, reset: &str) -> Told {
+        let mut headers = HeaderMap::new();
+        headers.insert("date", DATE_TEXT.parse().unwrap());
+        for (name, value) in
+            [("x-ratelimit-limit", limit), ("x-ratelimit-remaining", remaining), ("x-ratelimit-reset", reset)]
+        {
+            if !value.is_empty() {
+                headers.insert(name, value.parse().unwrap());
+            }
+        }
+        // This machine's clock is 40 years off, and it does not matter.
+        Told::read(&headers, Timestamp::from_second(DATE_S + 1_262_304_000).unwrap())
+    }
+
+    #[test]
+    fn the_wait_is_measured_by_the_answers_own_clock_and_clamped() {
+        let seconds = |offset: i64| (DATE_S + offset).to_string();
+        for (remaining, reset, blocked_s, refused_s) in [
+            ("0", seconds(90), Some(90), 90),
+            ("0", seconds(0), None, 1),
+            ("0", seconds(-5), None, 60),
+            ("0", "99999999999".to_owned(), Some(3660), 3660),
+            ("0", "99999999999999999999999".to_owned(), None, 60),
+            ("0", "-9223372036854775808".to_owned(), None, 60),
+            ("0", "soon".to_owned(), None, 60),
+            ("0", String::new(), None, 60),
+            ("-1", seconds(90), None, 90),
+            ("1", seconds(90), None, 60),
+            ("", String::new(), None, 60),
+        ] {
+            let (meter, now) = (Meter::default(), Instant::now());
+            let told = told("2400", &remaining.to_owned(), &reset);
+            meter.note(told, now);
+            let blocked = meter.check(now).err().map(|wait| wait.as_secs());
+            assert_eq!((blocked, told.refusal_wait().as_secs()), (blocked_s, refused_s), "{remaining} {reset}");
+        }
+    }
+
+    #[test]
+    fn without_a_date_this_machines_clock_counts() {
+        let headers = HeaderMap::from_iter([("x-ratelimit-reset".parse().unwrap(), "1100".parse().unwrap())]);
+        assert_eq!(Told::read(&headers, Timestamp::from_second(1000).unwrap()).refusal_wait().as_secs(), 100);
+    }
+
+    #[test]
+    fn a_limit_of_nought_limits_nothing() {
+        let (meter, now) = (Meter::default(), Instant::now());
+        meter.note(told("0", "0", &(DATE_S + 60).to_string()), now);
+        assert_eq!((meter.check(now), meter.quota(now)), (Ok(()), None));
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_gives_nothing_back_and_a_new_window_does() {
+        let (meter, now) = (Meter::default(), Instant::now());
+        let reset = (DATE_S + 60).to_string();
+        meter.note(told("10", "0", &reset), now);
+        meter.note(told("10", "1", &reset), now);
+        assert_eq!(meter.quota(now), Some(Quota { limit: 10, remaining: 0, resets_in: Duration::from_secs(60) }));
+        assert_eq!(meter.check(now), Err(Duration::from_secs(60)));
+        assert_eq!(meter.check(now + Duration::from_secs(60)), Ok(()));
+        meter.note(told("10", "9", &(DATE_S + 3600).to_string()), now);
+        assert_eq!(meter.check(now), Ok(()));
+    }
+}
