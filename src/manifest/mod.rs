@@ -1,7 +1,29 @@
 //! What is wanted: manifests read, checked, and resolved with their defaults and groups.
 //!
 //! Pure: it is given the files' bytes (see [`crate::source`]) and does no IO.
+//!
+//! A file goes from text to nodes (`yaml`), to the documents as written (`documents`, with the
+//! help of `decode`), to clients with their defaults and groups (`resolve`), through the checks
+//! that look at all clients together (`checks`), and comes out as [`Wanted`] and [`Finding`]s.
 
+mod checks;
+pub mod codes;
+mod decode;
+mod documents;
+mod finding;
+mod load;
+mod model;
+mod origin;
+mod render;
+mod report;
+mod resolve;
+mod schema;
 mod wanted;
+mod yaml;
 
+pub use finding::{Finding, Place, Severity};
+pub use load::{LoadOptions, Loaded, load};
+pub use origin::{Origin, OriginKind, Origins};
+pub use render::{render, summary};
+pub use schema::json_schema;
 pub use wanted::{Client, Invalid, Membership, Offboarding, SourceRef, Wanted, WantedMember, WantedPlan};

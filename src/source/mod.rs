@@ -1,1 +1,6 @@
-//! (room)
+//! Where manifests come from: files, folders, standard input.
+
+pub mod folder;
+mod set;
+
+pub use set::{FileSet, Problem, SourceError, SourceFile};
