@@ -1,13 +1,27 @@
 //! Deciding: what is wanted against what is, as a tree of actions. Pure: no IO, no clock,
 //! no randomness; the same input gives the same bytes.
 
+mod choose;
+mod cost;
+mod decide;
+mod digest;
 mod known;
+mod lint;
+mod manual;
+mod matching;
 mod policy;
+mod price;
+mod rails;
+mod renames;
 pub mod render;
 mod selector;
 mod snapshot;
 mod tree;
+mod words;
 
+pub use decide::{Inputs, plan, state_of};
+pub use lint::{LintFault, lint};
+pub use matching::{FoundBy, Match, Matching, match_accounts};
 pub use known::{ActionKey, Known, OpKind, Verdict, VerdictState};
 pub use policy::{Adopt, Policy};
 pub use selector::{Selector, SelectorError};

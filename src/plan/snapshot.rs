@@ -55,3 +55,15 @@ impl From<Account> for ObservedAccount {
         Self { account, subscription, members }
     }
 }
+
+impl AsRef<Account> for ObservedAccount {
+    fn as_ref(&self) -> &Account {
+        &self.account
+    }
+}
+
+impl AsRef<Self> for Account {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}

@@ -1,0 +1,285 @@
+//! Who is in an account, who leaves it, who is to come, and who may do what.
+
+use crate::domain::{Access, Email, MemberId};
+use crate::manifest::{Client, Membership, WantedMember};
+use crate::plan::tree::{Action, ActionState, Drift, DriftKind, Op, Reason};
+use crate::plan::{ObservedAccount, Reading};
+use crate::provider::{Capability, Member, MemberState, PlanOffer};
+
+use super::World;
+
+/// The members of an account as far as they are known.
+pub(in crate::plan) struct People {
+    /// Sorted by email; an empty list where they could not be read.
+    pub(in crate::plan) present: Vec<Member>,
+    /// Why they could not be read.
+    pub(super) unreadable: Option<String>,
+}
+
+/// A member who is to leave, and whether they go.
+pub(in crate::plan) struct Removal {
+    pub(in crate::plan) action: Action,
+}
+
+/// A person who is to come, and whether they do.
+pub(super) struct Add {
+    pub(super) action: Action,
+    /// Takes a seat from the start: they are a user, or may be invited.
+    pub(super) known: bool,
+}
+
+impl People {
+    /// The owner alone, as in an account that is about to be made: the caller's user becomes
+    /// its first member.
+    pub(super) fn of_new(world: &World<'_>) -> Self {
+        let owner = Member {
+            id: MemberId::new(""),
+            email: world.ourselves().clone(),
+            access: Access::Full,
+            state: MemberState::Active,
+        };
+        Self { present: vec![owner], unreadable: None }
+    }
+
+    /// The members that were seen.
+    pub(super) fn of(observed: &ObservedAccount) -> Self {
+        match &observed.members {
+            Reading::Seen(members) => {
+                let mut present = members.clone();
+                present.sort_by(|a, b| (&a.email, a.state, &a.id).cmp(&(&b.email, b.state, &b.id)));
+                Self { present, unreadable: None }
+            }
+            Reading::NotRead => Self { present: Vec::new(), unreadable: Some("they were not read".to_owned()) },
+            Reading::Failed(why) => Self { present: Vec::new(), unreadable: Some(why.to_string()) },
+        }
+    }
+
+    /// The membership or invitation of a person.
+    pub(in crate::plan) fn get(&self, person: &Email) -> Option<&Member> {
+        let first = self.present.partition_point(|member| member.email < *person);
+        self.present.get(first).filter(|member| member.email == *person)
+    }
+
+    /// How many take a seat.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.present.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Who is wanted: the members listed, without those who leave by an offboarding.
+pub(super) fn wanted<'a>(world: &World<'_>, client: &'a Client) -> Vec<&'a WantedMember> {
+    let mut wanted: Vec<_> =
+        client.members.iter().filter(|member| world.leaves_by(&member.email).is_none()).collect();
+    wanted.sort_by(|a, b| a.email.cmp(&b.email));
+    wanted.dedup_by(|a, b| a.email == b.email);
+    wanted
+}
+
+/// Who is to leave: the offboarded, and in an exclusive account those whom nobody lists.
+/// Never ourselves, and never the last member with full access.
+pub(super) fn removals(world: &World<'_>, client: &Client, people: &People) -> Vec<Removal> {
+    let wanted = wanted(world, client);
+    let listed = |person: &Email| wanted.binary_search_by(|member| member.email.cmp(person)).is_ok();
+    let exclusive = client.membership == Membership::Exclusive;
+    let mut leaving: Vec<(bool, &Member)> = people
+        .present
+        .iter()
+        .filter_map(|member| {
+            let offboarded = world.leaves_by(&member.email).is_some();
+            let unlisted = exclusive && !listed(&member.email) && member.email != *world.ourselves();
+            (offboarded || unlisted).then_some((offboarded, member))
+        })
+        .collect();
+    leaving.sort_by_key(|(offboarded, _)| !offboarded);
+
+    let mut full = full_access(people);
+    leaving
+        .into_iter()
+        .map(|(offboarded, member)| {
+            let action = removal(world, client, member, offboarded, full);
+            if action.is_going() && counts_as_full(member) {
+                full -= 1;
+            }
+            Removal { action }
+        })
+        .collect()
+}
+
+fn removal(world: &World<'_>, client: &Client, member: &Member, offboarded: bool, full: usize) -> Action {
+    let Member { id, email, access, state } = member;
+    let invited = *state == MemberState::Invited;
+    let mut action =
+        Action::planned(Op::RemoveMember { id: id.clone(), email: email.clone(), access: *access, invited });
+    action.offboarding = offboarded;
+    if let Some(document) = world.leaves_by(email) {
+        let why = document.reason.as_deref().map(|why| format!(": {}", crate::domain::text::inert(why)));
+        action = action.noting(&format!("offboarded by {}{}", document.name, why.unwrap_or_default()));
+    }
+    if email == world.ourselves() {
+        let message = "that is the user whose token this is, and nobody removes themselves; another member with full \
+                       access has to, or another token";
+        action.hold(ActionState::Blocked, Reason::LastFullAccess, message);
+    } else if counts_as_full(member) && full <= 1 {
+        let message = "the last member with full access; give somebody else full access first";
+        action.hold(ActionState::Blocked, Reason::LastFullAccess, message);
+    } else {
+        action = world.recall(&client.name, action);
+        if action.is_planned() && !offboarded && !world.inputs.policy.allow_removals {
+            let message = "nobody lists them, but removals are off; allow them with --allow-removals, or list them";
+            action.hold(ActionState::Blocked, Reason::GuardRail, message);
+        }
+    }
+    action
+}
+
+/// Whether a member can manage the account.
+fn counts_as_full(member: &Member) -> bool {
+    member.access == Access::Full && member.state == MemberState::Active
+}
+
+fn full_access(people: &People) -> usize {
+    people.present.iter().filter(|member| counts_as_full(member)).count()
+}
+
+/// Who is to come. Emails that the server refuses as members block at once; whoever is not
+/// known to be a user is tried without a seat of their own.
+pub(super) fn adds(world: &World<'_>, client: &Client, people: &People) -> Vec<Add> {
+    let mut adds: Vec<Add> = wanted(world, client)
+        .into_iter()
+        .filter(|member| member.email != *world.ourselves() && people.get(&member.email).is_none())
+        .map(|member| {
+            let known = world.is_user(&member.email);
+            let mut action =
+                Action::planned(Op::AddMember { email: member.email.clone(), access: member.access });
+            action.unregistered = !known;
+            if member.email == client.notification_email {
+                let message = format!(
+                    "{} is the notification email of this account, which cannot be a member's; use another one for \
+                     either",
+                    member.email
+                );
+                action.hold(ActionState::Blocked, Reason::NotificationEmailConflict, message);
+            } else if member.access == Access::Limited && !world.offer().capabilities.has(Capability::LimitedAccess) {
+                action.hold(ActionState::Blocked, Reason::AccessUnavailable, NO_LIMITED_ACCESS);
+            }
+            Add { action: world.recall(&client.name, action), known }
+        })
+        .collect();
+    // Whoever takes a seat that was bought for them goes first.
+    adds.sort_by_key(|add| !add.known);
+    adds
+}
+
+const NO_LIMITED_ACCESS: &str = "this server has no limited access; write access: full, or leave the person out";
+
+/// Invitations that are on their way, shown as waiting: an invitation is not sent twice.
+pub(super) fn invitations(world: &World<'_>, client: &Client, people: &People, leaving: &[Removal]) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for member in wanted(world, client) {
+        let Some(present) = people.get(&member.email) else { continue };
+        if present.state == MemberState::Invited && !is_leaving(leaving, &member.email) {
+            let op = Op::AddMember { email: member.email.clone(), access: member.access };
+            let message = format!("{} has been invited and has not accepted yet", member.email);
+            actions.push(Action::held(op, ActionState::Waiting, Reason::AwaitingAcceptance, message));
+        }
+    }
+    actions
+}
+
+/// Members who may do more or less than they are to. `plan` is the plan that is to be in
+/// force; `None` where there is none or it is not listed.
+pub(super) fn accesses(
+    world: &World<'_>,
+    client: &Client,
+    people: &People,
+    leaving: &[Removal],
+    single: bool,
+) -> Vec<Action> {
+    let gone = |person: &Email| is_leaving(leaving, person);
+    let mut full = people.present.iter().filter(|member| counts_as_full(member) && !gone(&member.email)).count();
+    let mut actions = Vec::new();
+    for member in wanted(world, client) {
+        let Some(present) = people.get(&member.email) else { continue };
+        if present.access == member.access || member.email == *world.ourselves() || gone(&member.email) {
+            continue;
+        }
+        let op = Op::SetAccess {
+            id: present.id.clone(),
+            email: member.email.clone(),
+            from: present.access,
+            to: member.access,
+        };
+        let action = match member.access {
+            Access::Limited if single => {
+                let message = "the plan has no limited access; write access: full, or choose a plan for several members";
+                Action::blocked(op, Reason::AccessUnavailable, message)
+            }
+            Access::Limited if !world.offer().capabilities.has(Capability::LimitedAccess) => {
+                Action::blocked(op, Reason::AccessUnavailable, NO_LIMITED_ACCESS)
+            }
+            Access::Limited if counts_as_full(present) && full <= 1 => {
+                let message = "the last member with full access; give somebody else full access first";
+                Action::blocked(op, Reason::LastFullAccess, message)
+            }
+            Access::Limited | Access::Full => world.recall(&client.name, Action::planned(op)),
+        };
+        if action.is_going() && counts_as_full(present) {
+            full -= 1;
+        }
+        actions.push(action);
+    }
+    actions
+}
+
+/// Whether a person is removed by this plan.
+pub(super) fn is_leaving(leaving: &[Removal], person: &Email) -> bool {
+    leaving.iter().any(|removal| removal.action.is_going() && removal.action.op.person() == Some(person))
+}
+
+/// Members whom no manifest lists: somebody's hand.
+pub(super) fn unlisted(world: &World<'_>, client: &Client, observed: &ObservedAccount, people: &People) -> Vec<Drift> {
+    let wanted = wanted(world, client);
+    let listed = |person: &Email| wanted.iter().any(|member| member.email == *person);
+    let strangers = people.present.iter().filter(|member| {
+        member.email != *world.ourselves() && world.leaves_by(&member.email).is_none() && !listed(&member.email)
+    });
+    strangers
+        .map(|member| {
+            let what = match member.state {
+                MemberState::Active => format!("is a member with {} access", member.access),
+                MemberState::Invited => format!("is invited with {} access", member.access),
+            };
+            Drift {
+                account_id: observed.account.id.clone(),
+                client: client.name.clone(),
+                what: DriftKind::MemberAdded,
+                email: Some(member.email.clone()),
+                message: format!("{} {what}, and no manifest lists them", member.email),
+            }
+        })
+        .collect()
+}
+
+/// Blocks those who cannot come because of the plan that is to be in force.
+pub(super) fn check_room(adds: &mut [Add], plan: Option<&PlanOffer>, staying: u32) {
+    let Some(plan) = plan else { return };
+    let coming = adds.iter().filter(|add| add.action.is_going()).count();
+    let everyone = staying.saturating_add(u32::try_from(coming).unwrap_or(u32::MAX));
+    if crate::plan::price::takes(plan, everyone) {
+        return;
+    }
+    let (reason, message) = match crate::plan::price::most_members(plan) {
+        Some(1) => (
+            Reason::PlanTakesOneMember,
+            format!("{} takes the owner only; choose a plan for several members, or list nobody", plan.id),
+        ),
+        Some(most) => (
+            Reason::TooManyMembers,
+            format!("{} takes {most} members, and {everyone} are wanted; choose a larger plan or list fewer", plan.id),
+        ),
+        None => return,
+    };
+    for add in adds.iter_mut().filter(|add| add.action.is_planned()) {
+        add.action.hold(ActionState::Blocked, reason, message.clone());
+    }
+}

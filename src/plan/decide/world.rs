@@ -1,0 +1,177 @@
+//! The inputs with the indexes that the planner needs, made once for all accounts.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::domain::{AccountId, ClientName, Email};
+use crate::manifest::{Client, Offboarding};
+use crate::plan::known::VerdictState;
+use crate::plan::matching::{FoundBy, Match, Matching, match_accounts};
+use crate::plan::policy::Adopt;
+use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Reason};
+use crate::plan::{ObservedAccount, cost, digest};
+use crate::provider::{Capability, MemberState, Offer};
+
+use super::Inputs;
+
+/// What the planner looks things up in.
+pub(in crate::plan) struct World<'a> {
+    pub(in crate::plan) inputs: &'a Inputs<'a>,
+    pub(in crate::plan) matching: Matching,
+    /// Who is seen as an active member of any account: users of the service.
+    users: HashSet<&'a Email>,
+    /// Who leaves every managed account, by which document.
+    leaving: BTreeMap<&'a Email, &'a Offboarding>,
+}
+
+/// Where a client's account stands.
+pub(in crate::plan) enum Found<'a> {
+    /// To be made.
+    New,
+    /// This one, ours to change.
+    Account(&'a ObservedAccount),
+    /// This one by its name, but perhaps somebody else's; with the way out.
+    Stranger(&'a ObservedAccount, String),
+    /// Not decided or not there.
+    Blocked(Reason, String),
+}
+
+impl<'a> Found<'a> {
+    /// The account that is there.
+    pub(in crate::plan) fn observed(&self) -> Option<&'a ObservedAccount> {
+        match self {
+            Self::Account(observed) | Self::Stranger(observed, _) => Some(observed),
+            Self::New | Self::Blocked(..) => None,
+        }
+    }
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(inputs: &'a Inputs<'a>) -> Self {
+        let members = inputs.live.accounts.iter().filter_map(|account| account.members.seen()).flatten();
+        let users = members.filter(|member| member.state == MemberState::Active).map(|member| &member.email);
+        let mut documents: Vec<&Offboarding> = inputs.wanted.offboardings.iter().collect();
+        documents.sort_by(|a, b| b.name.cmp(&a.name));
+        Self {
+            matching: match_accounts(inputs.wanted, &inputs.live.accounts),
+            users: users.chain([&inputs.live.identity.email]).collect(),
+            leaving: documents.into_iter().flat_map(|d| d.people.iter().map(move |person| (person, d))).collect(),
+            inputs,
+        }
+    }
+
+    pub(in crate::plan) fn offer(&self) -> &'a Offer {
+        &self.inputs.live.offer
+    }
+
+    /// Our own user.
+    pub(in crate::plan) fn ourselves(&self) -> &'a Email {
+        &self.inputs.live.identity.email
+    }
+
+    /// The clients that this plan is for.
+    pub(super) fn selected(&self) -> impl Iterator<Item = &'a Client> {
+        self.inputs.wanted.clients.iter().filter(|client| self.inputs.selector.matches(&client.labels))
+    }
+
+    /// Whether a person can be added at once: a user of the service, or anybody where the
+    /// server takes invitations.
+    pub(super) fn is_user(&self, person: &Email) -> bool {
+        self.offer().capabilities.has(Capability::Invitations)
+            || self.users.contains(person)
+            || self.inputs.known.registered.contains(person)
+    }
+
+    /// The document by which a person leaves.
+    pub(super) fn leaves_by(&self, person: &Email) -> Option<&'a Offboarding> {
+        self.leaving.get(person).copied()
+    }
+
+    /// The account of a client, and whether it may be taken over.
+    pub(super) fn find(&self, client: &Client) -> Found<'a> {
+        let observed = match self.matching.account_of(&client.name) {
+            Match::New => return Found::New,
+            Match::Blocked { reason, message } => return Found::Blocked(reason, message),
+            Match::Account(index) => &self.inputs.live.accounts[index],
+        };
+        if self.matching.found_by(&client.name) == Some(FoundBy::Id) || self.may_adopt(client, observed) {
+            return Found::Account(observed);
+        }
+        let account = &observed.account;
+        let id = &account.id;
+        let theirs = account.email.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+        let why = match self.inputs.policy.adopt {
+            Adopt::Never => "accounts are not taken over by their name (--adopt never)".to_owned(),
+            Adopt::Matching | Adopt::ByName => {
+                format!("its notification email is {theirs}, neither the manifest's nor a previous one")
+            }
+        };
+        Found::Stranger(
+            observed,
+            format!(
+                "account {id} bears the name, but may be somebody else's: {why}. If it is this client's, write \
+                 accountId: \"{id}\" in the manifest"
+            ),
+        )
+    }
+
+    fn may_adopt(&self, client: &Client, observed: &ObservedAccount) -> bool {
+        match self.inputs.policy.adopt {
+            Adopt::ByName => true,
+            Adopt::Never => false,
+            Adopt::Matching => observed.account.email.as_ref().is_some_and(|email| {
+                *email == client.notification_email || client.previous_notification_emails.contains(email)
+            }),
+        }
+    }
+
+    /// What an action that would go ahead came to when it was tried. A person who is known to
+    /// be a user by now waits for no sign-up any more.
+    pub(super) fn recall(&self, client: &ClientName, mut action: Action) -> Action {
+        let verdicts = &self.inputs.known.verdicts;
+        if verdicts.is_empty() || !action.is_planned() {
+            return action;
+        }
+        let Some(verdict) = verdicts.get(&action.op.key(client)) else { return action };
+        if verdict.reason == Some(Reason::AwaitingSignup) && !action.unregistered {
+            return action;
+        }
+        action.state = match verdict.state {
+            VerdictState::Waiting => ActionState::Waiting,
+            VerdictState::Blocked => ActionState::Blocked,
+            VerdictState::Failed => ActionState::Failed,
+        };
+        action.reason = verdict.reason;
+        action.message = verdict.message.to_string();
+        action.request_id = verdict.request_id.clone();
+        action
+    }
+
+    /// The documents that do not hold: shown, never changed.
+    pub(super) fn invalid(&self) -> Vec<AccountPlan> {
+        let documents = self.inputs.wanted.invalid.iter().enumerate();
+        documents
+            .map(|(index, document)| {
+                let observed =
+                    self.matching.account_of_invalid(index).map(|account| &self.inputs.live.accounts[account]);
+                let monthly = observed.and_then(|observed| cost::list_price(self.offer(), observed));
+                let account_id: Option<AccountId> = observed.map(|observed| observed.account.id.clone());
+                let name = document.name.as_ref().map_or_else(|| document.source.to_string(), ToString::to_string);
+                AccountPlan {
+                    digest: digest::invalid(document.name.as_ref(), account_id.as_ref()),
+                    name,
+                    client: document.name.clone(),
+                    account_id,
+                    source: document.source.clone(),
+                    labels: BTreeMap::new(),
+                    state: AccountState::Invalid,
+                    actions: Vec::new(),
+                    message: Some(crate::domain::Foreign::new(document.why.clone())),
+                    observed: observed.cloned(),
+                    monthly_before: monthly,
+                    monthly_after: monthly,
+                    desired: None,
+                }
+            })
+            .collect()
+    }
+}

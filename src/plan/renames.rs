@@ -1,0 +1,74 @@
+//! New accounts that look like an account that is there under another name: a notice, which
+//! stops nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::domain::{AccountId, Email};
+
+use super::decide::{Draft, Found, World};
+use super::tree::{Notice, Op};
+
+/// One notice for each client about to be created that shares its notification email, or a
+/// person who is wanted in no other client, with an account without a manifest.
+pub(super) fn notices(world: &World<'_>, drafts: &[Draft<'_>]) -> Vec<Notice> {
+    let accounts = &world.inputs.live.accounts;
+    let (mut by_email, mut by_member) = (HashMap::<&Email, Vec<usize>>::new(), HashMap::<&Email, Vec<usize>>::new());
+    for index in world.matching.unmanaged() {
+        let observed = &accounts[*index];
+        if let Some(email) = &observed.account.email {
+            by_email.entry(email).or_default().push(*index);
+        }
+        for member in observed.members.seen().into_iter().flatten() {
+            by_member.entry(&member.email).or_default().push(*index);
+        }
+    }
+    if by_email.is_empty() && by_member.is_empty() {
+        return Vec::new();
+    }
+    // An address that several clients use says nothing about one of them.
+    let (mut emails, mut people) = (HashMap::<&Email, u32>::new(), HashMap::<&Email, u32>::new());
+    for client in &world.inputs.wanted.clients {
+        *emails.entry(&client.notification_email).or_default() += 1;
+        for member in &client.members {
+            *people.entry(&member.email).or_default() += 1;
+        }
+    }
+    let mut notices = Vec::new();
+    for draft in drafts.iter().filter(|draft| matches!(draft.found, Found::New)) {
+        if !draft.actions.iter().any(|action| matches!(action.op, Op::CreateAccount { .. })) {
+            continue;
+        }
+        let client = draft.client;
+        let mut likely: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+        let email = &client.notification_email;
+        for index in by_email.get(email).into_iter().flatten().filter(|_| emails.get(email) == Some(&1)) {
+            likely.entry(*index).or_default().insert("its notification email".to_owned());
+        }
+        for person in client.members.iter().map(|member| &member.email) {
+            if people.get(person) != Some(&1) || person == world.ourselves() {
+                continue;
+            }
+            for index in by_member.get(person).into_iter().flatten() {
+                likely.entry(*index).or_default().insert(format!("the member {person}"));
+            }
+        }
+        for (index, shared) in likely {
+            let account = &accounts[index].account;
+            let name = account.name.as_ref().map_or_else(String::new, |name| format!(" (\"{name}\")"));
+            let shared: Vec<&str> = shared.iter().map(String::as_str).collect();
+            notices.push(Notice {
+                client: Some(client.name.clone()),
+                message: rename_message(&account.id, &name, &super::matching::join_and(&shared)),
+            });
+        }
+    }
+    notices.sort();
+    notices
+}
+
+fn rename_message(id: &AccountId, name: &str, shared: &str) -> String {
+    format!(
+        "looks like a rename of {id}{name}, which has {shared} as well; if it is the same client, write \
+         accountId: \"{id}\" instead of having an account made"
+    )
+}
