@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::controller::{Reading, Source};
-use crate::manifest::{self, Finding, LoadOptions, Wanted};
+use crate::manifest::{self, LoadOptions, Loaded, Severity, Wanted};
 use crate::plan::Selector;
-use crate::source::folder;
+use crate::source::{FileSet, SourceError, folder};
 
 use super::error::CliError;
 use super::ui::Ui;
@@ -21,6 +21,9 @@ pub struct ManifestArgs {
     /// Do nothing at all while any document is invalid
     #[arg(long)]
     pub strict: bool,
+    /// A domain of your own agency, whose people may be in several client accounts
+    #[arg(long = "own-domain", value_name = "DOMAIN")]
+    own_domains: Vec<String>,
 }
 
 impl ManifestArgs {
@@ -35,30 +38,34 @@ impl ManifestArgs {
     /// # Errors
     /// The source cannot be read, or with `--strict` something is invalid.
     pub fn load(&self, ui: Ui) -> Result<(Wanted, bool), CliError> {
-        let files = folder::read(&self.paths)?;
-        let loaded = manifest::load(&files, &LoadOptions::default());
+        let (_, loaded) = self.read_all()?;
         for finding in &loaded.findings {
-            if finding.is_error() {
-                ui.warn(&manifest::render_findings(&files, std::slice::from_ref(finding), true));
-            } else {
-                ui.say(&manifest::render_findings(&files, std::slice::from_ref(finding), true));
+            let text = finding.render(true);
+            match finding.severity {
+                Severity::Error => ui.warn(&text),
+                Severity::Warning => ui.say(&text),
             }
         }
-        let invalid = loaded.findings.iter().any(Finding::is_error);
+        let invalid = loaded.has_errors();
         if self.strict && invalid {
             return Err(CliError::new("some manifests do not hold, and --strict refuses the rest, too; nothing was done"));
         }
         Ok((loaded.wanted, invalid))
     }
+
+    fn read_all(&self) -> Result<(FileSet, Loaded), SourceError> {
+        let files = folder::read(&self.paths)?;
+        let loaded = manifest::load(&files, &LoadOptions { own_domains: self.own_domains.clone() });
+        Ok((files, loaded))
+    }
 }
 
 impl Source for ManifestArgs {
     fn read(&self) -> Result<Reading, String> {
-        let files = folder::read(&self.paths).map_err(|error| error.to_string())?;
+        let (files, loaded) = self.read_all().map_err(|error| error.to_string())?;
         let watched = files.watched().to_vec();
-        let loaded = manifest::load(&files, &LoadOptions::default());
-        if self.strict && loaded.findings.iter().any(Finding::is_error) {
-            let first = loaded.findings.iter().find(|f| f.is_error()).map(Finding::one_line).unwrap_or_default();
+        let first = loaded.findings.iter().find(|finding| finding.severity == Severity::Error);
+        if let (true, Some(first)) = (self.strict, first) {
             return Err(format!("some manifests do not hold, and --strict keeps everything as it was: {first}"));
         }
         Ok(Reading { wanted: loaded.wanted, findings: loaded.findings, watched })

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::ClientName;
 use crate::execute::Progress;
-use crate::manifest::{Finding, Wanted};
+use crate::manifest::{Finding, Severity, Wanted};
 use crate::plan::{AccountState, Plan};
 use crate::provider::{ApiErrorKind, Write};
 
@@ -211,13 +211,12 @@ impl Daemon {
     }
 
     fn tell_findings(&mut self, findings: &[Finding]) {
-        let now: Vec<String> = findings.iter().map(Finding::one_line).collect();
+        let now: Vec<String> = findings.iter().map(ToString::to_string).collect();
         for (finding, line) in findings.iter().zip(&now) {
             if !self.findings.contains(line) {
-                if finding.is_error() {
-                    tracing::warn!("{line}");
-                } else {
-                    tracing::info!("{line}");
+                match finding.severity {
+                    Severity::Error => tracing::warn!("{line}"),
+                    Severity::Warning => tracing::info!("{line}"),
                 }
             }
         }

@@ -74,9 +74,8 @@ fn carry_over(observed: &mut ObservedAccount, seen: &ObservedAccount) {
 /// bring them.
 pub async fn read_details(reader: &dyn Read, wanted: &Wanted, snapshot: &mut Snapshot) {
     let accounts: Vec<&Account> = snapshot.accounts.iter().map(|observed| &observed.account).collect();
-    let managed = match_accounts(wanted, &accounts).managed();
-    let due: Vec<_> = managed
-        .into_iter()
+    let due: Vec<_> = match_accounts(wanted, &accounts)
+        .managed()
         .filter(|index| {
             let observed = &snapshot.accounts[*index];
             observed.subscription == Reading::NotRead || observed.members == Reading::NotRead

@@ -276,7 +276,7 @@ fn matched(wanted: &Wanted, snapshot: &Snapshot) -> BTreeMap<ClientName, Option<
         .clients
         .iter()
         .filter_map(|client| match matching.account_of(&client.name) {
-            Match::Account(index) => Some((client.name.clone(), Some(accounts[*index].id.clone()))),
+            Match::Account(index) => Some((client.name.clone(), Some(accounts[index].id.clone()))),
             Match::New => Some((client.name.clone(), None)),
             Match::Blocked { .. } => None,
         })
