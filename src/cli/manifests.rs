@@ -48,7 +48,9 @@ impl ManifestArgs {
         }
         let invalid = loaded.has_errors();
         if self.strict && invalid {
-            return Err(CliError::new("some manifests do not hold, and --strict refuses the rest, too; nothing was done"));
+            return Err(CliError::new(
+                "some manifests do not hold, and --strict refuses the rest, too; nothing was done",
+            ));
         }
         Ok((loaded.wanted, invalid))
     }

@@ -65,8 +65,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         args.manifests.selector(),
         fastrand::u64(..),
     );
-    reconciler.options =
-        execute::Options { parallelism: usize::from(args.parallelism), ..execute::Options::default() };
+    reconciler.options = execute::Options { parallelism: usize::from(args.parallelism), ..execute::Options::default() };
     let writer = match args.mode {
         Mode::Apply => Some(connection.writer()),
         Mode::Report => None,

@@ -142,7 +142,11 @@ fn summary(plan: &Plan) -> String {
         *counts.entry(account.state).or_default() += 1;
     }
     let parts: Vec<_> = counts.iter().rev().map(|(state, count)| format!("{count} {}", short(*state))).collect();
-    if parts.is_empty() { "no clients".into() } else { format!("{} clients: {}", plan.accounts.len(), parts.join(", ")) }
+    if parts.is_empty() {
+        "no clients".into()
+    } else {
+        format!("{} clients: {}", plan.accounts.len(), parts.join(", "))
+    }
 }
 
 const fn short(state: AccountState) -> &'static str {
@@ -170,7 +174,9 @@ pub fn done_line(action: &Action) -> String {
         Op::ChangePlan { from, to, seats, downgrade: false } => {
             format!("plan changed from {from} to {to}{}", seats_word(*seats))
         }
-        Op::ChangePlan { from, to, seats: _, downgrade: true } => format!("plan changes from {from} to {to} at renewal"),
+        Op::ChangePlan { from, to, seats: _, downgrade: true } => {
+            format!("plan changes from {from} to {to} at renewal")
+        }
         Op::SetSeats { plan: _, from, to } => format!("seats changed from {from} to {to}"),
         Op::RemoveMember { id: _, email, access: _, invited: false } => format!("removed {email}"),
         Op::RemoveMember { id: _, email, access: _, invited: true } => format!("revoked the invitation of {email}"),

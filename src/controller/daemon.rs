@@ -123,12 +123,7 @@ impl Daemon {
 
     /// Runs until it is cancelled. `look` is the operator's wish for another look at
     /// everything, what is blocked included.
-    pub async fn run(
-        mut self,
-        mut watch: Watch,
-        mut look: tokio::sync::mpsc::Receiver<()>,
-        cancel: CancellationToken,
-    ) {
+    pub async fn run(mut self, mut watch: Watch, mut look: tokio::sync::mpsc::Receiver<()>, cancel: CancellationToken) {
         self.read(&mut watch).await;
         self.pass(Scope::Everything, &cancel).await;
         let mut next_poll = Instant::now() + self.timing.poll;
@@ -249,13 +244,12 @@ impl Daemon {
 
     async fn look(&mut self, scope: Scope) -> Result<Option<BTreeSet<ClientName>>, PassError> {
         let wanted = self.held.wanted.clone();
-        if let Scope::Clients(clients) = scope {
-            if clients.len() <= ONE_BY_ONE
-                && self.reconciler.are_seen(&wanted, &clients)
-                && self.reconciler.look_at(&wanted, &clients).await? == Looked::Fresh
-            {
-                return Ok(Some(clients));
-            }
+        if let Scope::Clients(clients) = scope
+            && clients.len() <= ONE_BY_ONE
+            && self.reconciler.are_seen(&wanted, &clients)
+            && self.reconciler.look_at(&wanted, &clients).await? == Looked::Fresh
+        {
+            return Ok(Some(clients));
         }
         self.reconciler.observe(&wanted).await?;
         self.full_tries = 0;

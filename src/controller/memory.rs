@@ -71,9 +71,13 @@ impl Memory {
         for account in &plan.accounts {
             let Some(client) = &account.client else { continue };
             let has = |state: ActionState, reason: Option<Reason>| {
-                account.actions.iter().any(|action| action.state == state && (reason.is_none() || action.reason == reason))
+                account
+                    .actions
+                    .iter()
+                    .any(|action| action.state == state && (reason.is_none() || action.reason == reason))
             };
-            let tried = self.known.verdicts.iter().any(|(key, verdict)| key.client == *client && Pace::of(verdict).is_some());
+            let tried =
+                self.known.verdicts.iter().any(|(key, verdict)| key.client == *client && Pace::of(verdict).is_some());
             if has(ActionState::Waiting, Some(Reason::SubscriptionSettling)) {
                 if self.retries.get(client).is_none_or(|retry| retry.due.is_none()) {
                     self.look_again(client, Pace::Look, now, chance);

@@ -283,10 +283,7 @@ fn matched(wanted: &Wanted, snapshot: &Snapshot) -> BTreeMap<ClientName, Option<
         .collect()
 }
 
-fn planned<'a>(
-    plan: &'a Plan,
-    only: Option<&'a BTreeSet<ClientName>>,
-) -> impl Iterator<Item = &'a Action> {
+fn planned<'a>(plan: &'a Plan, only: Option<&'a BTreeSet<ClientName>>) -> impl Iterator<Item = &'a Action> {
     plan.accounts
         .iter()
         .filter(move |account| {

@@ -82,9 +82,7 @@ impl<'a> Run<'a> {
                 self.update(&patch).await
             }
             Op::Subscribe { plan, seats } => self.subscribe(OpKind::Subscribe, plan, *seats).await,
-            Op::ChangePlan { from: _, to, seats, downgrade: _ } => {
-                self.subscribe(OpKind::ChangePlan, to, *seats).await
-            }
+            Op::ChangePlan { from: _, to, seats, downgrade: _ } => self.subscribe(OpKind::ChangePlan, to, *seats).await,
             Op::SetSeats { plan, from: _, to } => self.subscribe(OpKind::SetSeats, plan, Some(*to)).await,
             Op::RemoveMember { id, email, access: _, invited: _ } => self.remove(id, email).await,
             Op::AddMember { email, access } => self.add(email, *access, action.unregistered).await,
@@ -287,10 +285,8 @@ const fn depends_on(op: OpKind, undone: OpKind) -> bool {
             matches!(op, OpKind::AddMember | OpKind::SetAccess | OpKind::SetSeats)
         }
         OpKind::SetSeats => matches!(op, OpKind::AddMember),
-        OpKind::UpdateAccount
-        | OpKind::RemoveMember
-        | OpKind::AddMember
-        | OpKind::SetAccess
-        | OpKind::Unsubscribe => false,
+        OpKind::UpdateAccount | OpKind::RemoveMember | OpKind::AddMember | OpKind::SetAccess | OpKind::Unsubscribe => {
+            false
+        }
     }
 }

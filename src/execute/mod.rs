@@ -88,11 +88,7 @@ pub struct Carried {
 impl Executor<'_> {
     /// Carries out the planned actions, of all accounts or only of some: offboardings
     /// everywhere first, then account by account.
-    pub async fn carry_out(
-        &self,
-        plan: &Plan,
-        only: Option<&BTreeSet<ClientName>>,
-    ) -> BTreeMap<ClientName, Carried> {
+    pub async fn carry_out(&self, plan: &Plan, only: Option<&BTreeSet<ClientName>>) -> BTreeMap<ClientName, Carried> {
         let mut carried = BTreeMap::new();
         for offboarding in [true, false] {
             let begun: Vec<_> = plan
@@ -102,10 +98,9 @@ impl Executor<'_> {
                 .filter(|(_, client)| only.is_none_or(|only| only.contains(*client)))
                 .filter(|(account, _)| account.actions.iter().any(|a| due(a, offboarding)))
                 .map(|(account, client)| {
-                    let before = carried.remove(client).unwrap_or_else(|| Carried {
-                        observed: account.observed.clone(),
-                        ..Carried::default()
-                    });
+                    let before = carried
+                        .remove(client)
+                        .unwrap_or_else(|| Carried { observed: account.observed.clone(), ..Carried::default() });
                     (account, client, before)
                 })
                 .collect();
@@ -121,13 +116,7 @@ impl Executor<'_> {
         carried
     }
 
-    async fn account(
-        &self,
-        account: &AccountPlan,
-        client: &ClientName,
-        before: Carried,
-        offboarding: bool,
-    ) -> Carried {
+    async fn account(&self, account: &AccountPlan, client: &ClientName, before: Carried, offboarding: bool) -> Carried {
         let mut run = account::Run::new(self, client, before);
         for action in account.actions.iter().filter(|a| due(a, offboarding)) {
             run.step(action).await;
