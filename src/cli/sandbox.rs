@@ -1,11 +1,120 @@
 //! `bursar sandbox`.
 
-use super::error::CliResult;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::error::{CliError, CliResult};
 use super::ui::Ui;
+use crate::sandbox::{self, Extension, MemberMode, Options, SandboxError};
 
+/// Serves the account API, a page for people at `/`, and the tester's calls below
+/// `/sandbox`, until it is interrupted.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Where to listen, on this machine only; port 0 picks one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// Keep the world in this file (in memory without it)
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Sign these people up first: an email a line, `#` begins a comment
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
+    /// How people become members
+    #[arg(long, value_enum, default_value = "registered")]
+    member_mode: Mode,
+    /// Requests an hour; 0 is without limit
+    #[arg(long, value_name = "N", default_value_t = 2400)]
+    rate_limit: u32,
+    /// Do without these: bulk, idempotency_keys, updated_at, limited_access, invitations
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = extension)]
+    without: Vec<Extension>,
+    /// The token of agency@example.com. It guards nothing: give none that is used elsewhere
+    #[arg(long, default_value = "sandbox")]
+    token: String,
+}
 
-pub async fn run(_args: Args, _ui: Ui) -> CliResult {
-    Ok(std::process::ExitCode::SUCCESS)
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Mode {
+    /// A registered user becomes a member at once, anybody else is refused
+    Registered,
+    /// Anybody is invited, and a member once they accept
+    Invite,
+}
+
+fn extension(name: &str) -> Result<Extension, String> {
+    Extension::from_name(name.trim()).ok_or_else(|| {
+        let names: Vec<_> = Extension::ALL.iter().map(|extension| extension.name()).collect();
+        format!("not one of {}", names.join(", "))
+    })
+}
+
+/// Runs the sandbox until Ctrl-C or SIGTERM.
+pub async fn run(args: Args, ui: Ui) -> CliResult {
+    let users = args.users.map(|file| read_users(&file)).transpose()?.unwrap_or_default();
+    let running = sandbox::start(Options {
+        listen: args.listen,
+        data: args.data,
+        users,
+        member_mode: match args.member_mode {
+            Mode::Registered => MemberMode::Registered,
+            Mode::Invite => MemberMode::Invite,
+        },
+        rate_limit: args.rate_limit,
+        without: args.without.into_iter().collect(),
+        token: args.token,
+    })
+    .await
+    .map_err(told)?;
+
+    ui.out(&format!("listening on {}\n", running.url()));
+    ui.say(&format!("The page for people is {}/, the API {}.", running.url(), running.api_url()));
+    ui.say(&format!("The token is `{}`. For example:", running.token()));
+    ui.say(&format!(
+        "    curl -H 'Authorization: Bearer {}' '{}/accounts?include=subscription,members'",
+        running.token(),
+        running.api_url()
+    ));
+    interrupted().await?;
+    ui.say("Stopping.");
+    running.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The error, with what to do about it.
+fn told(error: SandboxError) -> CliError {
+    let hint = match &error {
+        SandboxError::NotLoopback(_) => Some("use 127.0.0.1 or [::1]; its token is no secret"),
+        SandboxError::Listen { .. } => Some("use another port, or port 0 to have one picked"),
+        SandboxError::Data { .. } => Some("is another sandbox running with this file?"),
+        _ => None,
+    };
+    let told = CliError::from(error);
+    match hint {
+        Some(hint) => told.hint(hint),
+        None => told,
+    }
+}
+
+/// The addresses of a file, one a line.
+fn read_users(file: &std::path::Path) -> Result<Vec<String>, CliError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| CliError::new(format!("cannot read {}", file.display())).because(&error))?;
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }

@@ -40,7 +40,10 @@ async fn who_has_not_signed_up_is_waited_for_without_a_seat_and_joins_later() {
 
     world.post("/sandbox/users", json!({"email": "jane@acme.example"})).await;
     let report = world.run(&["apply", "--yes", "-o", "json"]).await.expect(0).json();
-    assert_eq!(report["result"], json!({"applied": 2, "failed": 0, "waiting": 0, "blocked": 0, "manual": 0, "skipped": 0}));
+    assert_eq!(
+        report["result"],
+        json!({"applied": 2, "failed": 0, "waiting": 0, "blocked": 0, "manual": 0, "skipped": 0})
+    );
     assert_eq!(seats(world.get("/1/subscription").await), Some(2));
 }
 
@@ -70,7 +73,10 @@ async fn apply_without_a_terminal_asks_for_yes_and_does_nothing() {
 async fn an_invalid_document_takes_out_only_itself_unless_strict() {
     let world = World::new(&[]).await;
     world.client("acme", &[]);
-    world.write("broken.yaml", "apiVersion: bursar.dev/v1\nkind: ClientAccount\nmetadata: { name: bad }\nspec: { memebrs: [] }\n");
+    world.write(
+        "broken.yaml",
+        "apiVersion: bursar.dev/v1\nkind: ClientAccount\nmetadata: { name: bad }\nspec: { memebrs: [] }\n",
+    );
     let strict = world.run(&["apply", "--yes", "--strict"]).await.expect(1);
     assert!(strict.stderr.contains("memebrs"), "{}", strict.stderr);
     assert_eq!(world.ledger().await.writes(), 0);
@@ -81,7 +87,10 @@ async fn an_invalid_document_takes_out_only_itself_unless_strict() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_selector_restricts_what_is_done_and_not_what_is_matched() {
     let world = World::new(&[]).await;
-    world.write("a.yaml", &crate::support::manifest("a", &[]).replace("{ name: a }", "{ name: a, labels: { wave: canary } }"));
+    world.write(
+        "a.yaml",
+        &crate::support::manifest("a", &[]).replace("{ name: a }", "{ name: a, labels: { wave: canary } }"),
+    );
     world.client("b", &[]);
     world.run(&["apply", "--yes", "-l", "wave=canary"]).await.expect(0);
     assert_eq!(world.members().await.keys().collect::<Vec<_>>(), ["Client a"]);

@@ -14,8 +14,7 @@ const NO_RAILS: [&str; 4] = ["--max-creates", "none", "--max-monthly-increase", 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_thousand_clients_the_one_that_always_fails_stops_nobody() {
     let mut world = World::new(&[]).await;
-    let documents: Vec<String> =
-        (0..1000).map(|c| crate::support::manifest(&format!("c{c}"), &[])).collect();
+    let documents: Vec<String> = (0..1000).map(|c| crate::support::manifest(&format!("c{c}"), &[])).collect();
     world.write("clients.yaml", &documents.join("---\n"));
     // Account 500 cannot be subscribed, whoever it is.
     let url = proxy::start(world.sandbox.url(), |method, path, _| {
@@ -25,7 +24,10 @@ async fn of_a_thousand_clients_the_one_that_always_fails_stops_nobody() {
     world.through(url);
     let done = world.run(&[&["apply", "--yes", "-o", "json"][..], &NO_RAILS].concat()).await.expect(1);
     let report = done.json();
-    assert_eq!(report["result"], json!({"applied": 1999, "failed": 1, "waiting": 0, "blocked": 0, "manual": 0, "skipped": 0}));
+    assert_eq!(
+        report["result"],
+        json!({"applied": 1999, "failed": 1, "waiting": 0, "blocked": 0, "manual": 0, "skipped": 0})
+    );
     let failed: Vec<_> =
         report["accounts"].as_array().unwrap().iter().filter(|account| account["state"] == "failed").collect();
     assert_eq!(failed.len(), 1);
@@ -76,11 +78,7 @@ async fn a_lost_create_that_cannot_be_found_is_never_sent_again_without_keys() {
     })
     .await;
     world.through(url);
-    let report = world
-        .run(&["apply", "--yes", "-o", "json", "--capabilities", "bulk"])
-        .await
-        .expect(0)
-        .json();
+    let report = world.run(&["apply", "--yes", "-o", "json", "--capabilities", "bulk"]).await.expect(0).json();
     let acme = &report["accounts"][0];
     assert_eq!(acme["state"], "waiting");
     assert_eq!(acme["actions"][0]["reason"], "OutcomeSettling");

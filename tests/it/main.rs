@@ -2,8 +2,12 @@
 
 mod daemon;
 mod flow;
+mod generated_openapi;
 mod hostile;
 mod isolation;
 mod proxy;
 mod requests;
+mod sandbox;
+mod sandbox_cli;
+mod sandbox_page;
 mod support;

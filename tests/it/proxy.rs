@@ -32,10 +32,7 @@ struct Proxy {
 }
 
 /// Starts it before a sandbox (its address without `/v2`); its own API address comes back.
-pub async fn start(
-    target: String,
-    decide: impl Fn(&Method, &str, &[u8]) -> Fault + Send + Sync + 'static,
-) -> String {
+pub async fn start(target: String, decide: impl Fn(&Method, &str, &[u8]) -> Fault + Send + Sync + 'static) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let proxy = Proxy { target, decide: Arc::new(decide), http: reqwest::Client::new() };

@@ -12,9 +12,8 @@ fn looking(accounts: u64) -> u64 {
 }
 
 async fn world_of(clients: usize, members: usize, users: bool, without: &[Capability]) -> World {
-    let people: Vec<Vec<String>> = (0..clients)
-        .map(|c| (0..members).map(|m| format!("p{m}@client{c}.example")).collect())
-        .collect();
+    let people: Vec<Vec<String>> =
+        (0..clients).map(|c| (0..members).map(|m| format!("p{m}@client{c}.example")).collect()).collect();
     let signed_up = if users { people.concat() } else { Vec::new() };
     let world =
         World::with(Options { users: signed_up, without: BTreeSet::from_iter(without.iter().copied()), ..unlimited() })

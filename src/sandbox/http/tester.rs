@@ -1,0 +1,178 @@
+//! The tester's side, outside `/v2` and without a token: people sign up and accept,
+//! accounts are arranged, time passes, and the ledger tells what really happened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::extract::{Body, Within};
+use super::problem::Problem;
+use super::wire::{Account, Include, Member};
+use crate::sandbox::rules::people::{Arrangement, SignUp};
+use crate::sandbox::rules::{members, people, time};
+use crate::sandbox::service::Service;
+use crate::sandbox::world::{self, Access, MemberId, Totals};
+
+/// The routes of the tester's side.
+pub fn routes() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/sandbox/users", post(sign_up))
+        .route("/sandbox/invitations/{id}/accept", post(accept))
+        .route("/sandbox/accounts", post(arrange))
+        .route("/sandbox/clock", post(advance))
+        .route("/sandbox/ledger", get(ledger))
+        .route("/sandbox/reset", post(reset))
+        .route(
+            "/sandbox/openapi.json",
+            get(|| async { ([(header::CONTENT_TYPE, "application/json")], super::openapi()) }),
+        )
+}
+
+#[derive(Debug, Deserialize)]
+struct SignUpAsk {
+    email: String,
+    verified: Option<bool>,
+    card: Option<String>,
+}
+
+async fn sign_up(
+    State(service): State<Arc<Service>>,
+    Body(ask): Body<SignUpAsk>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let SignUpAsk { email, verified, card } = ask;
+    let person = SignUp { email, verified, card };
+    let (user, is_new) = service.change(move |m| people::sign_up(m, &person)).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(json!({ "data": super::wire::User::from(&user) }))))
+}
+
+async fn accept(State(service): State<Arc<Service>>, Within(id): Within<MemberId>) -> Result<Json<Value>, Problem> {
+    let member = service.change(move |m| members::accept(m, id)).await?;
+    Ok(Json(json!({ "data": Member::from(&member) })))
+}
+
+#[derive(Debug, Deserialize)]
+struct ArrangementAsk {
+    name: String,
+    email: String,
+    owner: Option<String>,
+    /// False leaves the token's user out of somebody else's account.
+    #[serde(default = "yes")]
+    with_us: bool,
+    plan: Option<String>,
+    seats: Option<u32>,
+    #[serde(default)]
+    members: Vec<ArrangedMember>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// An email, or an email and its access.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum ArrangedMember {
+    Email(String),
+    WithAccess { email: String, access: Access },
+}
+
+async fn arrange(
+    State(service): State<Arc<Service>>,
+    Body(ask): Body<ArrangementAsk>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let ArrangementAsk { name, email, owner, with_us, plan, seats, members } = ask;
+    let members = members.into_iter().map(|member| match member {
+        ArrangedMember::Email(email) => (email, Access::Full),
+        ArrangedMember::WithAccess { email, access } => (email, access),
+    });
+    let ask = Arrangement { name, email, owner, with_caller: with_us, plan, seats, members: members.collect() };
+    let id = service.change(move |m| people::arrange(m, &ask).map(|(draft, account)| (draft, account.id))).await?;
+    let embedded = Include { subscription: true, members: true };
+    let account = service.look(|m| m.world.accounts.get(&id).map(|account| Account::of(m, account, embedded))).await;
+    Ok((StatusCode::CREATED, Json(json!({ "data": account }))))
+}
+
+#[derive(Debug, Deserialize)]
+struct ClockAsk {
+    advance_seconds: i64,
+}
+
+async fn advance(State(service): State<Arc<Service>>, Body(ask): Body<ClockAsk>) -> Result<Json<Value>, Problem> {
+    let now = service.change(move |m| time::advance(m, ask.advance_seconds)).await?;
+    Ok(Json(json!({ "data": { "now": now } })))
+}
+
+async fn reset(State(service): State<Arc<Service>>) -> Result<Json<Value>, Problem> {
+    service.reset().await?;
+    Ok(Json(json!({ "data": { "world": service.world_id() } })))
+}
+
+/// What really happened.
+#[derive(Debug, Serialize)]
+struct Ledger {
+    requests: BTreeMap<String, u64>,
+    accounts_created: u64,
+    subscriptions_created: u64,
+    charges: Vec<LedgerCharge>,
+    members_added: u64,
+    invitations_sent: u64,
+    mails: Vec<LedgerMail>,
+}
+
+#[derive(Debug, Serialize)]
+struct LedgerCharge {
+    account_id: u64,
+    amount: String,
+    at: Timestamp,
+    #[serde(rename = "for")]
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct LedgerMail {
+    account_id: u64,
+    to: String,
+    subject: String,
+    at: Timestamp,
+}
+
+impl From<&world::Charge> for LedgerCharge {
+    fn from(charge: &world::Charge) -> Self {
+        let world::Charge { id: _, account_id, amount, at, reason, subscription_id: _, plan_identifier: _ } = charge;
+        Self { account_id: account_id.0, amount: amount.to_string(), at: *at, reason: reason.clone() }
+    }
+}
+
+impl From<&world::Mail> for LedgerMail {
+    fn from(mail: &world::Mail) -> Self {
+        let world::Mail { id: _, account_id, to, subject, at } = mail;
+        Self { account_id: account_id.0, to: to.clone(), subject: subject.clone(), at: *at }
+    }
+}
+
+async fn ledger(State(service): State<Arc<Service>>) -> Json<Value> {
+    let ledger = service
+        .look(|m| {
+            let Totals { accounts_created, subscriptions_created, members_added, invitations_sent } =
+                m.world.meta.totals.clone();
+            Ledger {
+                requests: service.requests(),
+                accounts_created,
+                subscriptions_created,
+                charges: m.world.charges.values().map(LedgerCharge::from).collect(),
+                members_added,
+                invitations_sent,
+                mails: m.world.mails.values().map(LedgerMail::from).collect(),
+            }
+        })
+        .await;
+    Json(json!({ "data": ledger }))
+}

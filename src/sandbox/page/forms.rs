@@ -1,0 +1,163 @@
+//! What the page's buttons do: each goes through the same rules as the API, says on the
+//! page what came of it, and leads back to the page.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, State};
+use axum::response::Redirect;
+use serde::Deserialize;
+
+use crate::sandbox::http::{Problem, Within};
+use crate::sandbox::rules::people::{Arrangement, SignUp};
+use crate::sandbox::rules::{accounts, members, people, subscription, time};
+use crate::sandbox::service::{Service, Stop};
+use crate::sandbox::world::{AccountId, MemberId};
+
+/// A form, or why it could not be read.
+type Filled<T> = Result<Form<T>, FormRejection>;
+
+/// Says what came of it, and goes back.
+fn back(service: &Service, done: Result<String, Stop>) -> Redirect {
+    service.leave_notice(match done {
+        Ok(said) => said,
+        Err(stop) => format!("Not done. {}", Problem::from(stop).words()),
+    });
+    Redirect::to("/")
+}
+
+fn unread(service: &Service, rejection: &FormRejection) -> Redirect {
+    service.leave_notice(format!("Not done. {rejection}"));
+    Redirect::to("/")
+}
+
+/// Takes what a form was filled with, or goes back with a word why not.
+macro_rules! filled {
+    ($service:expr, $form:expr) => {
+        match $form {
+            Ok(Form(filled)) => filled,
+            Err(rejection) => return unread(&$service, &rejection),
+        }
+    };
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Person {
+    email: String,
+}
+
+/// A client signs up.
+pub async fn sign_up(State(service): State<Arc<Service>>, form: Filled<Person>) -> Redirect {
+    let person = SignUp { email: filled!(service, form).email.trim().to_owned(), ..SignUp::default() };
+    let done = service.change(move |m| people::sign_up(m, &person)).await;
+    back(
+        &service,
+        done.map(|(user, is_new)| {
+            format!("{} {}", user.email, if is_new { "signed up." } else { "was a user already." })
+        }),
+    )
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Ahead {
+    seconds: i64,
+}
+
+/// Time passes.
+pub async fn advance(State(service): State<Arc<Service>>, form: Filled<Ahead>) -> Redirect {
+    let Ahead { seconds } = filled!(service, form);
+    let done = service.change(move |m| time::advance(m, seconds)).await;
+    back(&service, done.map(|now| format!("It is {now} now.")))
+}
+
+/// The invited person accepts.
+pub async fn accept(State(service): State<Arc<Service>>, Within(id): Within<MemberId>) -> Redirect {
+    let done = service.change(move |m| members::accept(m, id)).await;
+    back(&service, done.map(|member| format!("{} accepted.", member.email)))
+}
+
+#[derive(Debug, Deserialize)]
+pub struct NewAccount {
+    name: String,
+    email: String,
+    owner: String,
+    plan: String,
+}
+
+/// Somebody makes an account by hand.
+pub async fn make_account(State(service): State<Arc<Service>>, form: Filled<NewAccount>) -> Redirect {
+    let NewAccount { name, email, owner, plan } = filled!(service, form);
+    let said = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let ask = Arrangement {
+        name,
+        email: email.trim().to_owned(),
+        owner: said(owner),
+        with_caller: true,
+        plan: said(plan),
+        seats: None,
+        members: Vec::new(),
+    };
+    let done = service.change(move |m| people::arrange(m, &ask)).await;
+    back(&service, done.map(|account| format!("Account {} was made by hand.", account.id)))
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Naming {
+    name: String,
+    email: String,
+}
+
+/// Somebody changes name or notification email.
+pub async fn rename(
+    State(service): State<Arc<Service>>,
+    Within(id): Within<AccountId>,
+    form: Filled<Naming>,
+) -> Redirect {
+    let Naming { name, email } = filled!(service, form);
+    let done =
+        service.change_by_hand(id, None, move |m| accounts::update(m, id, Some(&name), Some(email.trim()))).await;
+    back(&service, done.map(|account| format!("Account {id} is called {} now.", account.name)))
+}
+
+#[derive(Debug, Deserialize)]
+pub struct PlanAndSeats {
+    plan: String,
+    seats: u32,
+}
+
+/// Somebody chooses another plan or other seats, with the card of the token's user.
+pub async fn choose_plan(
+    State(service): State<Arc<Service>>,
+    Within(id): Within<AccountId>,
+    form: Filled<PlanAndSeats>,
+) -> Redirect {
+    let PlanAndSeats { plan, seats } = filled!(service, form);
+    let done = service.change_as_us(move |m| subscription::choose(m, id, Some(&plan), Some(seats))).await;
+    back(&service, done.map(|_| format!("The plan of account {id} was chosen.")))
+}
+
+/// Somebody cancels the subscription.
+pub async fn cancel(State(service): State<Arc<Service>>, Within(id): Within<AccountId>) -> Redirect {
+    let done = service.change_by_hand(id, None, move |m| subscription::cancel(m, id)).await;
+    back(&service, done.map(|()| format!("The subscription of account {id} is cancelled.")))
+}
+
+/// Somebody adds a member.
+pub async fn add_member(
+    State(service): State<Arc<Service>>,
+    Within(id): Within<AccountId>,
+    form: Filled<Person>,
+) -> Redirect {
+    let email = filled!(service, form).email.trim().to_owned();
+    let done = service.change_by_hand(id, None, move |m| members::add(m, id, Some(&email), None)).await;
+    back(&service, done.map(|member| format!("{} was added to account {id}.", member.email)))
+}
+
+/// Somebody else removes a member, whoever it is.
+pub async fn remove_member(
+    State(service): State<Arc<Service>>,
+    Within((account, id)): Within<(AccountId, MemberId)>,
+) -> Redirect {
+    let done = service.change_by_hand(account, Some(id), move |m| members::remove(m, account, id)).await;
+    back(&service, done.map(|()| format!("The member was removed from account {account}.")))
+}
