@@ -85,7 +85,10 @@ pub(crate) fn text<'n>(node: &'n Node<'_>, field: &str, report: &mut DocumentRep
                         node.span,
                         format!("`{field}` is to be text, and YAML readers take `{shown}` for {taken_for}"),
                     )
-                    .help(format!("put it in quotes: \"{shown}\"")),
+                    .help(match kind {
+                        PlainKind::Null => "leave the line out; or put it in quotes, if that is the text".to_owned(),
+                        _ => format!("put it in quotes: \"{shown}\""),
+                    }),
                 );
                 None
             }
@@ -97,6 +100,8 @@ pub(crate) fn text<'n>(node: &'n Node<'_>, field: &str, report: &mut DocumentRep
     }
 }
 
+const BOOLEAN: &str = "`true` or `false`";
+
 /// `true` or `false`.
 pub(crate) fn boolean(node: &Node<'_>, field: &str, report: &mut DocumentReport) -> Option<Located<bool>> {
     if let Value::Plain(text) = &node.value
@@ -104,7 +109,7 @@ pub(crate) fn boolean(node: &Node<'_>, field: &str, report: &mut DocumentReport)
     {
         return Some(Located { value, span: node.span });
     }
-    wrong_type(node, field, "`true` or `false`", report);
+    wrong_type(node, field, BOOLEAN, report);
     None
 }
 
@@ -138,7 +143,13 @@ pub(crate) fn wrong_type(node: &Node<'_>, field: &str, expected: &str, report: &
         Value::List(_) | Value::Map(_) => Span { end: node.span.end.max(node.span.start + 1), ..node.span },
         Value::Plain(_) | Value::Quoted(_) | Value::Refused => node.span,
     };
-    report.add(Draft::new(&codes::WRONG_TYPE, span, format!("`{field}` is to be {expected}, found {found}")));
+    let mut draft = Draft::new(&codes::WRONG_TYPE, span, format!("`{field}` is to be {expected}, found {found}"));
+    if let (Value::Plain(_) | Value::Quoted(_), "a list") = (&node.value, expected) {
+        draft = draft.help("write a line `- ...` for each, or all of them in `[ ]`");
+    } else if expected == BOOLEAN {
+        draft = draft.help("write true or false, without quotes");
+    }
+    report.add(draft);
 }
 
 /// The nearest of the known words, where one is near enough to be meant.

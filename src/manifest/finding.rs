@@ -76,13 +76,13 @@ impl Finding {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut first = show(Group::with_title(level.primary_title(message.as_str()).id(*code)), place, None);
+        let mut first = show(Group::with_title(level.primary_title(message.as_str()).id(*code)), place);
         if let Some(help) = help {
             first = first.element(Level::HELP.message(help.as_str()));
         }
         let mut groups = vec![first];
         for (place, label) in related {
-            groups.push(show(Group::with_title(Level::NOTE.secondary_title(label.as_str())), place, None));
+            groups.push(show(Group::with_title(Level::NOTE.secondary_title(label.as_str())), place));
         }
         let mut text = renderer.decor_style(DecorStyle::Ascii).term_width(140).render(&groups);
         text.push('\n');
@@ -91,17 +91,24 @@ impl Finding {
 }
 
 /// Adds a place to a group: the path, and the line with its caret where there is one.
-fn show<'a>(group: Group<'a>, place: &'a Place, label: Option<&'a str>) -> Group<'a> {
+fn show<'a>(group: Group<'a>, place: &'a Place) -> Group<'a> {
     let Place { file, line, column, excerpt, marked } = place;
-    if *line == 0 {
+    let (line, column) = (*line as usize, *column as usize);
+    if line == 0 {
         return group.element(Origin::path(inert(file)));
     }
-    let origin = Origin::path(inert(file)).line(*line as usize).char_column(*column as usize);
+    let origin = Origin::path(inert(file)).line(line).char_column(column);
     if excerpt.is_empty() {
         return group.element(origin);
     }
-    let annotation = AnnotationKind::Primary.span(marked.clone()).label(label.map(str::to_owned));
-    group.element(origin).element(Snippet::source(excerpt.as_str()).line_start(*line as usize).annotation(annotation))
+    let snippet =
+        Snippet::source(excerpt.as_str()).line_start(line).annotation(AnnotationKind::Primary.span(marked.clone()));
+    // The renderer counts the column in the excerpt; where that was cut or escaped, the true one is given apart.
+    if excerpt[..marked.start].chars().count() + 1 == column {
+        group.element(snippet.path(inert(file)))
+    } else {
+        group.element(origin).element(snippet)
+    }
 }
 
 impl fmt::Display for Finding {

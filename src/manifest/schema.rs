@@ -50,3 +50,35 @@ fn without_null(value: &mut Value) {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::documents;
+
+    /// The two readings of a manifest, the schema's and the program's, know the same fields.
+    #[test]
+    fn the_schema_and_the_reader_know_the_same_fields() {
+        let schema = json_schema();
+        let fields = |name: &str| {
+            let properties = schema["$defs"][name]["properties"].as_object().unwrap();
+            properties.keys().cloned().collect::<std::collections::BTreeSet<_>>()
+        };
+        for (name, known) in [
+            ("ClientAccount", documents::DOCUMENT_FIELDS),
+            ("MemberGroup", documents::DOCUMENT_FIELDS),
+            ("ClientDefaults", documents::DOCUMENT_FIELDS),
+            ("Offboarding", documents::DOCUMENT_FIELDS),
+            ("Metadata", documents::METADATA_FIELDS),
+            ("ClientAccountSpec", documents::CLIENT_FIELDS),
+            ("ClientDefaultsSpec", documents::DEFAULTS_FIELDS),
+            ("MemberGroupSpec", documents::GROUP_FIELDS),
+            ("OffboardingSpec", documents::OFFBOARDING_FIELDS),
+            ("Person", documents::PERSON_FIELDS),
+        ] {
+            assert_eq!(fields(name), known.iter().map(|field| (*field).to_owned()).collect(), "{name}");
+        }
+        let kinds: Vec<_> = schema["oneOf"].as_array().unwrap().iter().map(|kind| kind["$ref"].clone()).collect();
+        assert_eq!(kinds.len(), documents::KINDS.len());
+    }
+}

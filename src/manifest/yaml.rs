@@ -196,6 +196,8 @@ impl<'a> Builder<'a, '_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let value = match style {
+                    // The parser says `~` where nothing is written.
+                    ScalarStyle::Plain if span.start == span.end => Value::Plain(Cow::Borrowed("")),
                     ScalarStyle::Plain => Value::Plain(text),
                     ScalarStyle::SingleQuoted
                     | ScalarStyle::DoubleQuoted

@@ -5,6 +5,8 @@ mod flow;
 mod generated_openapi;
 mod hostile;
 mod isolation;
+mod manifest;
+mod manifest_hostile;
 mod proxy;
 mod requests;
 mod sandbox;
