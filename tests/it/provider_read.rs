@@ -1,6 +1,8 @@
 //! Reading the account API: what is asked, what is made of the answers, and that a list is
 //! complete or an error.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
 use std::time::Duration;
 
 use bursar::domain::{Access, AccountId, Email};

@@ -1,6 +1,8 @@
 //! A small server in place of the account API, which answers as a test says, down to the
 //! bytes, and remembers what it was asked. It shares no code with the driver or the sandbox.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

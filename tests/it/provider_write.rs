@@ -1,6 +1,8 @@
 //! Writing to the account API: what is sent, that it is sent once, and that only an answer
 //! that agrees counts as done.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
 use bursar::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
 use bursar::execute::{Outcome, Refusal, classify};
 use bursar::plan::OpKind;
