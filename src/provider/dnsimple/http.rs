@@ -124,22 +124,9 @@ impl Wire {
 
     async fn answer(&self, client: &Client, call: Call<'_>, request: String) -> Result<Answer, ApiError> {
         let cap = call.cap;
-        let built = match self.build(client, call) {
-            Ok(built) => built,
-            Err(why) => return Err(self.error(request, None, ApiErrorKind::NotSent { why: self.foreign(&why) })),
-        };
-        // Counted before it is sent, so that one abandoned on its way counts; taken back only
-        // where nothing was written.
-        self.sent.fetch_add(1, Ordering::Relaxed);
-        let response = match client.execute(built).await {
+        let response = match self.send(client, call).await {
             Ok(response) => response,
-            Err(failure) => {
-                let kind = self.no_answer(failure);
-                if matches!(kind, ApiErrorKind::NotSent { .. }) {
-                    self.sent.fetch_sub(1, Ordering::Relaxed);
-                }
-                return Err(self.error(request, None, kind));
-            }
+            Err(kind) => return Err(self.error(request, None, kind)),
         };
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -148,36 +135,58 @@ impl Wire {
         if status != 429 {
             self.meter.note(told, Instant::now());
         }
-        let world = self.header(&headers, &WORLD);
-        let html = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-        let unclear = |why: &str| ApiErrorKind::Unclear {
-            status: Some(status),
-            probably_done: (200..300).contains(&status),
-            why: self.foreign(why),
+        let html = is_html(&headers);
+        let kind = match self.body(response, cap).await {
+            Err(why) => self.proves_nothing(status, &why),
+            Ok(body) => match self.verdict(status, told, html, &body) {
+                Some(kind) => kind,
+                None => {
+                    let world = self.header(&headers, &WORLD);
+                    return Ok(Answer { request, status, request_id, world, html, body });
+                }
+            },
         };
-        let body = match self.body(response, cap).await {
-            Ok(body) => body,
-            Err(why) => return Err(self.error(request, request_id, unclear(&why))),
-        };
-        let kind = match status {
-            200 | 201 | 202 | 204 => return Ok(Answer { request, status, request_id, world, html, body }),
+        Err(self.error(request, request_id, kind))
+    }
+
+    async fn send(&self, client: &Client, call: Call<'_>) -> Result<Response, ApiErrorKind> {
+        let built = self.build(client, call).map_err(|why| ApiErrorKind::NotSent { why: self.foreign(&why) })?;
+        // Counted before it is sent, so that one abandoned on its way counts; taken back only
+        // where nothing was written.
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        client.execute(built).await.map_err(|failure| {
+            let kind = self.no_answer(failure);
+            if matches!(kind, ApiErrorKind::NotSent { .. }) {
+                self.sent.fetch_sub(1, Ordering::Relaxed);
+            }
+            kind
+        })
+    }
+
+    /// What a whole answer proves; `None` is a success, as far as the status tells.
+    fn verdict(&self, status: u16, told: Told, html: bool, body: &[u8]) -> Option<ApiErrorKind> {
+        Some(match status {
+            200 | 201 | 202 | 204 => return None,
             429 => {
                 let resets_in = told.refusal_wait();
                 self.meter.close(told, resets_in, Instant::now());
                 ApiErrorKind::Quota { resets_in }
             }
-            300..400 => unclear("the server redirects, and redirects are not followed"),
-            // What a whole answer in the API's own form proves: nothing was done.
-            400..=405 | 409 | 410 | 412 | 415 | 422 => match self.refusal(status, html, &body) {
-                Some(refused) => refused,
-                None => unclear("an error that is not in the API's form"),
+            300..400 => self.proves_nothing(status, "the server redirects, and redirects are not followed"),
+            // In the API's own form these prove that nothing was done.
+            400..=405 | 409 | 410 | 412 | 415 | 422 => self
+                .refusal(status, html, body)
+                .unwrap_or_else(|| self.proves_nothing(status, "an error that is not in the API's form")),
+            _ => match self.refusal(status, html, body) {
+                Some(ApiErrorKind::Refused { message, .. }) => self.proves_nothing(status, message.raw()),
+                _ => self.proves_nothing(status, "not an answer of the API"),
             },
-            _ => match self.refusal(status, html, &body) {
-                Some(ApiErrorKind::Refused { message, .. }) => unclear(message.raw()),
-                _ => unclear("not an answer of the API"),
-            },
-        };
-        Err(self.error(request, request_id, kind))
+        })
+    }
+
+    fn proves_nothing(&self, status: u16, why: &str) -> ApiErrorKind {
+        let probably_done = (200..300).contains(&status);
+        ApiErrorKind::Unclear { status: Some(status), probably_done, why: self.foreign(why) }
     }
 
     fn build(&self, client: &Client, call: Call<'_>) -> Result<reqwest::Request, String> {
@@ -296,6 +305,11 @@ impl Answer {
     pub(super) fn status(&self) -> u16 {
         self.status
     }
+}
+
+fn is_html(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"text/html"))
 }
 
 /// The innermost cause of a failure, without the address (which holds ids).

@@ -158,4 +158,53 @@ mod tests {
         }
         assert!(read(&[(Some([1, u64::MAX, u64::MAX, 1]), &["1"])]).is_err());
     }
+
+    /// The pages of a faithful server with this many entries.
+    fn faithful(entries: u64, per_page: u64) -> Vec<(Pagination, Vec<String>)> {
+        let total_pages = entries.div_ceil(per_page);
+        let page = |current_page: u64| {
+            let from = (current_page - 1) * per_page;
+            let ids = (from..entries.min(from + per_page)).map(|id| id.to_string()).collect();
+            (Pagination { current_page, per_page, total_entries: entries, total_pages }, ids)
+        };
+        (1..=total_pages.max(1)).map(page).collect()
+    }
+
+    fn entries_of(pages: &[(Pagination, Vec<String>)]) -> Option<usize> {
+        let mut progress = Progress::default();
+        for (pagination, ids) in pages {
+            match progress.accept(Some(*pagination), ids.iter().map(String::as_str)) {
+                Ok(Next::End) => return Some(progress.seen.len()),
+                Ok(Next::Page(_)) => {}
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    proptest::proptest! {
+        /// A faithful list reads whole; with anything left out, repeated, swapped or told
+        /// wrongly it is never read as a list of another length.
+        #[test]
+        fn a_list_reads_whole_or_not_at_all(
+            entries in 0_u64..60, per_page in 1_u64..20, at in 0_usize..60, how in 0..8, by in 1_u64..5,
+        ) {
+            let pages = faithful(entries, per_page);
+            proptest::prop_assert_eq!(entries_of(&pages), Some(entries as usize));
+            let (mut bad, at) = (pages.clone(), at % pages.len());
+            let (pagination, ids) = &mut bad[at];
+            match how {
+                0 => drop(ids.pop()),
+                1 => ids.extend(ids.first().cloned()),
+                2 => pagination.total_entries += by,
+                3 => pagination.total_pages += by,
+                4 => pagination.current_page += by,
+                5 => pagination.per_page += by,
+                6 => drop(bad.remove(at)),
+                _ => bad.insert(at, pages[0].clone()),
+            }
+            let read = entries_of(&bad);
+            proptest::prop_assert!(read.is_none() || read == Some(entries as usize), "{read:?} of {bad:?}");
+        }
+    }
 }

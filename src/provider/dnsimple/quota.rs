@@ -172,7 +172,7 @@ mod tests {
             ("", String::new(), None, 60),
         ] {
             let (meter, now) = (Meter::default(), Instant::now());
-            let told = told("2400", &remaining.to_owned(), &reset);
+            let told = told("2400", remaining, &reset);
             meter.note(told, now);
             let blocked = meter.check(now).err().map(|wait| wait.as_secs());
             assert_eq!((blocked, told.refusal_wait().as_secs()), (blocked_s, refused_s), "{remaining} {reset}");
@@ -203,5 +203,23 @@ mod tests {
         assert_eq!(meter.check(now + Duration::from_secs(60)), Ok(()));
         meter.note(told("10", "9", &(DATE_S + 3600).to_string()), now);
         assert_eq!(meter.check(now), Ok(()));
+    }
+
+    proptest::proptest! {
+        /// Whatever stands in the headers, nobody waits longer than the longest wait, and a
+        /// refusal never makes a busy loop.
+        #[test]
+        fn no_header_makes_anybody_wait_for_ever(
+            limit in "[ -~]{0,20}", remaining in "0|[ -~]{0,20}", reset in "-?[0-9]{1,20}|[ -~]{0,20}",
+        ) {
+            let (meter, now) = (Meter::default(), Instant::now());
+            let told = told(&limit, &remaining, &reset);
+            let longest = Duration::from_secs(3660);
+            proptest::prop_assert!((Duration::from_secs(1)..=longest).contains(&told.refusal_wait()));
+            meter.note(told, now);
+            proptest::prop_assert!(meter.check(now).err().is_none_or(|wait| wait <= longest));
+            meter.close(told, told.refusal_wait(), now);
+            proptest::prop_assert!(meter.check(now).is_err());
+        }
     }
 }

@@ -49,10 +49,16 @@ struct Offered {
     capabilities: Capabilities,
 }
 
-/// A page that was read, and the fields beside its data.
-struct Page<T> {
-    envelope: Envelope<Vec<T>>,
-    answer: Answer,
+/// A complete list, and what stood beside its first page.
+struct List<T> {
+    entries: Vec<T>,
+    capabilities: Option<Vec<Value>>,
+}
+
+/// Why a list was not read to its end.
+enum Interrupted {
+    Failed(ApiError),
+    Incomplete(Fault, Answer),
 }
 
 impl Reader {
@@ -99,46 +105,41 @@ impl Reader {
 
     /// Every page of a list, or an error. Where the totals moved meanwhile, once more from
     /// the start.
-    async fn list<T: DeserializeOwned + Listed>(
-        &self,
-        route: &'static str,
-        url: Url,
-    ) -> Result<(Vec<T>, Option<Vec<Value>>), ApiError> {
-        let mut moved_before = false;
-        loop {
-            match self.list_once(route, &url).await? {
-                Ok(list) => return Ok(list),
-                Err((Fault::Changed, _)) if !moved_before => moved_before = true,
-                Err((fault, answer)) => return Err(self.wire.unclear(&answer, &fault.words())),
-            }
-        }
+    async fn list<T: DeserializeOwned + Listed>(&self, route: &'static str, url: Url) -> Result<List<T>, ApiError> {
+        let first = self.list_once(route, &url).await;
+        let read = match first {
+            Err(Interrupted::Incomplete(Fault::Changed, _)) => self.list_once(route, &url).await,
+            read => read,
+        };
+        read.map_err(|interrupted| match interrupted {
+            Interrupted::Failed(error) => error,
+            Interrupted::Incomplete(fault, answer) => self.wire.unclear(&answer, &fault.words()),
+        })
     }
 
-    #[expect(clippy::type_complexity, reason = "the outer error ends a list, the inner one may begin it again")]
     async fn list_once<T: DeserializeOwned + Listed>(
         &self,
         route: &'static str,
         url: &Url,
-    ) -> Result<Result<(Vec<T>, Option<Vec<Value>>), (Fault, Answer)>, ApiError> {
-        let (mut all, mut beside, mut weight) = (Vec::new(), None, 0);
-        let (mut progress, mut number) = (Progress::default(), 1);
+    ) -> Result<List<T>, Interrupted> {
+        let mut list = List { entries: Vec::new(), capabilities: None };
+        let (mut progress, mut number, mut weight) = (Progress::default(), 1, 0);
         loop {
-            let Page { envelope, answer } = self.page(route, url, number).await?;
+            let (envelope, answer) = self.page::<T>(route, url, number).await.map_err(Interrupted::Failed)?;
             let Envelope { data, pagination, capabilities } = envelope;
             weight += answer.body.len();
             if weight > LIST_CAP {
-                return Ok(Err((Fault::Broken("it weighs more than 64 MiB"), answer)));
+                return Err(Interrupted::Incomplete(Fault::Broken("it weighs more than 64 MiB"), answer));
             }
-            match progress.accept(pagination, data.iter().map(T::listed_id)) {
-                Ok(next) => {
-                    beside = beside.or(capabilities);
-                    all.extend(data);
-                    match next {
-                        Next::Page(next) => number = next,
-                        Next::End => return Ok(Ok((all, beside))),
-                    }
-                }
-                Err(fault) => return Ok(Err((fault, answer))),
+            let next = match progress.accept(pagination, data.iter().map(T::listed_id)) {
+                Ok(next) => next,
+                Err(fault) => return Err(Interrupted::Incomplete(fault, answer)),
+            };
+            list.capabilities = list.capabilities.or(capabilities);
+            list.entries.extend(data);
+            match next {
+                Next::Page(next) => number = next,
+                Next::End => return Ok(list),
             }
         }
     }
@@ -148,11 +149,10 @@ impl Reader {
         route: &'static str,
         url: &Url,
         number: u64,
-    ) -> Result<Page<T>, ApiError> {
+    ) -> Result<(Envelope<Vec<T>>, Answer), ApiError> {
         let mut url = url.clone();
         url.query_pairs_mut().append_pair("page", &number.to_string()).append_pair("per_page", PER_PAGE);
-        let (envelope, answer) = self.get(route, &url, PAGE_CAP).await?;
-        Ok(Page { envelope, answer })
+        self.get(route, &url, PAGE_CAP).await
     }
 
     /// The address of an endpoint below an account.
@@ -249,7 +249,7 @@ impl Read for Reader {
         let closed = Offered { account_management: false, capabilities: Capabilities::default() };
         let (plans, offered) = if self.allowed {
             match self.list::<PlanJson>("/plans", self.wire.base.endpoint(&["plans"])).await {
-                Ok((plans, named)) => {
+                Ok(List { entries: plans, capabilities: named }) => {
                     let capabilities = self.overrule.clone().unwrap_or_else(|| capabilities(named));
                     (plans, Offered { account_management: true, capabilities })
                 }
@@ -266,8 +266,8 @@ impl Read for Reader {
 
     async fn accounts(&self) -> Result<Vec<Account>, ApiError> {
         let (url, embedded) = self.with_details(self.wire.base.endpoint(&["accounts"]));
-        let (accounts, _) = self.list::<AccountJson>("/accounts", url).await?;
-        let mut accounts: Vec<_> = accounts.into_iter().map(|account| account.into_account(embedded)).collect();
+        let list = self.list::<AccountJson>("/accounts", url).await?;
+        let mut accounts: Vec<_> = list.entries.into_iter().map(|account| account.into_account(embedded)).collect();
         accounts.sort_by_cached_key(|account| id_order(&account.id));
         Ok(accounts)
     }
@@ -306,8 +306,8 @@ impl Read for Reader {
     async fn members(&self, id: &AccountId) -> Result<Vec<Member>, ApiError> {
         let route = "/{account}/members";
         self.managed_only(route)?;
-        let (members, _) = self.list::<MemberJson>(route, self.below(route, &[id.as_str(), "members"])?).await?;
-        Ok(members.into_iter().map(MemberJson::into_member).collect())
+        let list = self.list::<MemberJson>(route, self.below(route, &[id.as_str(), "members"])?).await?;
+        Ok(list.entries.into_iter().map(MemberJson::into_member).collect())
     }
 
     fn requests_sent(&self) -> u64 {
