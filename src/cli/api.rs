@@ -146,7 +146,7 @@ impl ApiArgs {
 
     async fn start_sandbox(&self, file: &std::path::Path) -> Result<Sandbox, CliError> {
         let users = match &self.sandbox_users {
-            Some(path) => sandbox::read_users(path)?,
+            Some(path) => super::sandbox::read_users(path)?,
             None => Vec::new(),
         };
         let options = sandbox::Options {
@@ -155,7 +155,7 @@ impl ApiArgs {
             users,
             ..sandbox::Options::default()
         };
-        Ok(sandbox::start(options).await?)
+        sandbox::start(options).await.map_err(super::sandbox::not_started)
     }
 }
 

@@ -66,7 +66,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         token: args.token,
     })
     .await
-    .map_err(told)?;
+    .map_err(not_started)?;
 
     ui.out(&format!("listening on {}\n", running.url()));
     ui.say(&format!("The page for people is {}/, the API {}.", running.url(), running.api_url()));
@@ -76,14 +76,14 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         running.token(),
         running.api_url()
     ));
-    interrupted().await?;
+    super::stop_signal().await;
     ui.say("Stopping.");
     running.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The error, with what to do about it.
-fn told(error: SandboxError) -> CliError {
+pub(super) fn not_started(error: SandboxError) -> CliError {
     let hint = match &error {
         SandboxError::NotLoopback(_) => Some("use 127.0.0.1 or [::1]; its token is no secret"),
         SandboxError::Listen { .. } => Some("use another port, or port 0 to have one picked"),
@@ -98,23 +98,9 @@ fn told(error: SandboxError) -> CliError {
 }
 
 /// The addresses of a file, one a line.
-fn read_users(file: &std::path::Path) -> Result<Vec<String>, CliError> {
+pub(super) fn read_users(file: &std::path::Path) -> Result<Vec<String>, CliError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| CliError::new(format!("cannot read {}", file.display())).because(&error))?;
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     Ok(lines.filter(|line| !line.is_empty()).map(str::to_owned).collect())
-}
-
-/// Waits for Ctrl-C or SIGTERM.
-async fn interrupted() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            pressed = tokio::signal::ctrl_c() => pressed,
-            _ = terminated.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }

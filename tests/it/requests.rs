@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bursar::sandbox::{Capability, Options};
+use bursar::sandbox::{Extension, Options};
 
 use crate::support::{World, unlimited};
 
@@ -11,7 +11,7 @@ fn looking(accounts: u64) -> u64 {
     accounts.max(1).div_ceil(100) + 2
 }
 
-async fn world_of(clients: usize, members: usize, users: bool, without: &[Capability]) -> World {
+async fn world_of(clients: usize, members: usize, users: bool, without: &[Extension]) -> World {
     let people: Vec<Vec<String>> =
         (0..clients).map(|c| (0..members).map(|m| format!("p{m}@client{c}.example")).collect()).collect();
     let signed_up = if users { people.concat() } else { Vec::new() };
@@ -47,7 +47,7 @@ async fn people_who_never_signed_up_cost_one_try_each() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_keys_there_is_one_list_more() {
-    let world = world_of(3, 0, true, &[Capability::IdempotencyKeys]).await;
+    let world = world_of(3, 0, true, &[Extension::IdempotencyKeys]).await;
     world.run(&["apply", "--yes"]).await.expect(0);
     let ledger = world.ledger().await;
     assert_eq!(ledger.requests(), looking(0) + 1 + 3 * 2, "{:#}", ledger.0);
@@ -55,7 +55,7 @@ async fn without_keys_there_is_one_list_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_include_each_managed_account_costs_two_more() {
-    let world = world_of(3, 1, true, &[Capability::Bulk]).await;
+    let world = world_of(3, 1, true, &[Extension::Bulk]).await;
     world.run(&["apply", "--yes"]).await.expect(0);
     let before = world.ledger().await.requests();
     world.run(&["plan"]).await.expect(0);
