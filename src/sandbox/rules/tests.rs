@@ -385,10 +385,7 @@ fn rule_12_invite_anybody_is_invited_once_and_active_when_they_accept() {
     assert_eq!(play.world.meta.totals.invitations_sent, 1);
     let joined = play.ask(|m| members::accept(m, invited.id)).unwrap();
     assert_eq!(joined.user_id, play.world.user_by_email("new@acme.example").map(|user| user.id));
-    assert_eq!(
-        told(play.ask(|m| members::accept(m, invited.id))),
-        "404 Invitation `2` not found"
-    );
+    assert_eq!(told(play.ask(|m| members::accept(m, invited.id))), "404 Invitation `2` not found");
 }
 
 #[test]
