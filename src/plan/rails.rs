@@ -108,13 +108,14 @@ pub(super) fn money(drafts: &mut [Draft<'_>], policy: &Policy, tripped: &mut Vec
     true
 }
 
-/// Whether an action may raise the price: choosing the plan in force again does not.
+/// Whether an action may raise the price: choosing the plan in force again does not, unless
+/// it brings seats.
 fn raises(draft: &Draft<'_>, op: &Op) -> bool {
     match op {
         Op::Subscribe { .. } => true,
-        Op::ChangePlan { from, downgrade, .. } => {
-            let in_force = draft.subscription().ok().flatten().map(|subscription| &subscription.plan);
-            !downgrade && in_force == Some(from)
+        Op::ChangePlan { from: _, to, seats, downgrade } => {
+            let now = draft.subscription().ok().flatten();
+            !downgrade && now.is_none_or(|now| now.plan != *to || *seats > now.seats)
         }
         Op::SetSeats { plan: _, from, to } => to > from,
         Op::CreateAccount { .. }

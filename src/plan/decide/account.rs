@@ -88,7 +88,7 @@ impl<'a> Draft<'a> {
             self.actions.push(action);
             return;
         }
-        if let Some(observed) = self.found.observed() {
+        if let Found::Account(observed) = self.found {
             self.drift = people::unlisted(world, self.client, observed, &self.people);
         }
         let mut ranked = self.identity(world);
@@ -161,7 +161,7 @@ impl<'a> Draft<'a> {
         let subscription = self.subscription();
         if let Some(why) = self.people.unreadable.clone().or_else(|| subscription.as_ref().err().cloned()) {
             let what = if self.people.unreadable.is_some() { "members" } else { "subscription" };
-            self.message = Some(format!("its {what} cannot be read, so nothing that depends on them is done: {why}"));
+            self.message = Some(format!("its {what} cannot be read, so what depends on that is left as it is: {why}"));
             self.removals.clear();
             if let Ok(Some(subscription)) = subscription {
                 self.without_people(world, subscription, ranked);
@@ -243,7 +243,7 @@ impl<'a> Draft<'a> {
     }
 
     fn note_drift(&mut self, world: &World<'_>, subscription: Option<&Subscription>, steps: &Steps) {
-        let Some(observed) = self.found.observed() else { return };
+        let Found::Account(observed) = self.found else { return };
         let Some(subscription) = subscription.filter(|subscription| subscription.is_active()) else { return };
         let mut note = |what, message| {
             let (account_id, client) = (observed.account.id.clone(), self.client.name.clone());

@@ -1,0 +1,565 @@
+//! The plan for machines: versioned, with its JSON Schema.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::domain::Access;
+use crate::plan::tree::{
+    AccountPlan, AccountState, Action, ActionState, Change, Drift, DriftKind, Notice, Op, Plan, Reason, TrippedRail,
+    Unmanaged,
+};
+
+/// The version of this format: a reader ignores unknown fields and refuses another major.
+const FORMAT_VERSION: &str = "1.0";
+
+/// The plan as JSON. Ids and money are text, emails and names stand as they were written.
+pub fn json(plan: &Plan) -> serde_json::Value {
+    to_value(PlanJson::new(plan))
+}
+
+/// The plan after it was carried out, with `result` counted from the states of the actions.
+pub fn apply_json(plan: &Plan) -> serde_json::Value {
+    let mut result = ResultJson::default();
+    for action in plan.accounts.iter().flat_map(|account| &account.actions) {
+        match action.state {
+            ActionState::Applied => result.applied += 1,
+            ActionState::Failed => result.failed += 1,
+            ActionState::Waiting => result.waiting += 1,
+            ActionState::Blocked => result.blocked += 1,
+            ActionState::Manual => result.manual += 1,
+            ActionState::Skipped => result.skipped += 1,
+            // Left over, where carrying out was cut off.
+            ActionState::Planned => {}
+        }
+    }
+    to_value(PlanJson { result: Some(result), ..PlanJson::new(plan) })
+}
+
+fn to_value(plan: PlanJson) -> serde_json::Value {
+    serde_json::to_value(plan).expect("text keys and plain values only, which always serialise")
+}
+
+/// The JSON Schema of what [`json`] and [`apply_json`] write.
+pub fn json_schema() -> serde_json::Value {
+    schemars::generate::SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<PlanJson>()
+        .to_value()
+}
+
+/// What bursar would do, or has done: `bursar plan -o json`, `bursar apply -o json`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "A plan of bursar")]
+struct PlanJson {
+    /// The version of this format, `1.0`.
+    format_version: String,
+    /// The version of bursar.
+    bursar_version: String,
+    /// Over wanted, observed, prices, policy and actions: the same world, the same digest.
+    #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
+    digest: String,
+    api: ApiJson,
+    summary: SummaryJson,
+    cost: CostJson,
+    requests: RequestsJson,
+    /// Each client, by name.
+    accounts: Vec<AccountJson>,
+    /// Live facts that differ by somebody's hand.
+    drift: Vec<DriftJson>,
+    /// Accounts without a manifest; never touched.
+    unmanaged: Vec<UnmanagedJson>,
+    /// Things to look at, which stop nothing.
+    notices: Vec<NoticeJson>,
+    /// Guard rails that stopped something.
+    rails: Vec<RailJson>,
+    /// What became of the actions; only after they were carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<ResultJson>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ApiJson {
+    /// The driver.
+    provider: String,
+    /// The base URL.
+    url: String,
+}
+
+/// The operations count what is planned; `waiting`, `blocked` and `manual` count actions;
+/// `in_sync` counts accounts.
+#[derive(Serialize, JsonSchema)]
+struct SummaryJson {
+    create_account: u32,
+    update_account: u32,
+    subscribe: u32,
+    change_plan: u32,
+    set_seats: u32,
+    remove_member: u32,
+    add_member: u32,
+    set_access: u32,
+    unsubscribe: u32,
+    waiting: u32,
+    blocked: u32,
+    manual: u32,
+    in_sync: u32,
+}
+
+/// The list price a month of the matched and new accounts with everyone wanted; trials are
+/// ignored.
+#[derive(Serialize, JsonSchema)]
+struct CostJson {
+    /// `USD`
+    currency: String,
+    monthly_before: MoneyJson,
+    monthly_after: MoneyJson,
+    monthly_delta: MoneyJson,
+    /// Accounts whose price is custom, and not counted.
+    unpriced: u32,
+}
+
+/// An amount as a decimal string, `29.00`.
+#[derive(Serialize, JsonSchema)]
+struct MoneyJson(#[schemars(regex(pattern = r"^-?[0-9]+\.[0-9]{2}$"))] String);
+
+impl From<crate::domain::Money> for MoneyJson {
+    fn from(money: crate::domain::Money) -> Self {
+        Self(money.to_string())
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RequestsJson {
+    /// Sent to make this plan.
+    spent: u64,
+    /// To be sent to carry it out.
+    to_apply: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AccountJson {
+    /// The client's name.
+    name: String,
+    /// The account, once there is one.
+    account_id: Option<String>,
+    source: SourceJson,
+    /// The first that fits.
+    state: AccountStateJson,
+    /// Why it is invalid or not known, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
+    digest: String,
+    /// List price a month now; null where it is custom or not known.
+    monthly_before: Option<MoneyJson>,
+    /// List price a month with everyone wanted; null where it is custom or not known.
+    monthly_after: Option<MoneyJson>,
+    /// In the order in which they are carried out.
+    actions: Vec<ActionJson>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SourceJson {
+    /// The file, relative to the folder that was read.
+    file: String,
+    /// From 1.
+    line: u32,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum AccountStateJson {
+    Invalid,
+    Suspended,
+    Failed,
+    Blocked,
+    Manual,
+    Unknown,
+    Changes,
+    Waiting,
+    InSync,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ActionStateJson {
+    Planned,
+    Applied,
+    Failed,
+    Waiting,
+    Blocked,
+    Manual,
+    Skipped,
+}
+
+#[derive(Serialize, JsonSchema)]
+enum OpJson {
+    CreateAccount,
+    UpdateAccount,
+    Subscribe,
+    ChangePlan,
+    SetSeats,
+    RemoveMember,
+    AddMember,
+    SetAccess,
+    Unsubscribe,
+}
+
+/// One step. Which fields beyond the first four are there depends on `op`.
+#[derive(Serialize, JsonSchema)]
+struct ActionJson {
+    op: OpJson,
+    state: ActionStateJson,
+    /// The condition, where it does not simply go ahead: `AwaitingSignup`, `GuardRail`, ...
+    reason: Option<String>,
+    /// What happens, or what keeps it from happening and what ends that.
+    message: String,
+    /// By an `Offboarding`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    offboarding: bool,
+    /// The person is not known to be a user of the service yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unregistered: bool,
+    /// The server's id of the request, once it was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// What the server said, where it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(flatten)]
+    about: AboutJson,
+}
+
+/// What an action is about.
+#[derive(Default, Serialize, JsonSchema)]
+struct AboutJson {
+    /// The name of the account: of a new one, or changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The name that it has now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_from: Option<String>,
+    /// The person; of an account that is made or changed, its notification email.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    /// The notification email that it has now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_from: Option<String>,
+    /// What the person may do, or may do until they are removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<Access>,
+    /// What the person may do now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_from: Option<Access>,
+    /// The membership.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member_id: Option<String>,
+    /// Still an invitation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invited: Option<bool>,
+    /// The plan that is chosen, or cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
+    /// The plan that it replaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan_from: Option<String>,
+    /// Takes effect at the renewal only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    downgrade: Option<bool>,
+    /// Seats, the owner's included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seats: Option<u32>,
+    /// Seats now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seats_from: Option<u32>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DriftJson {
+    account_id: String,
+    /// The client that manages the account.
+    name: String,
+    what: DriftKindJson,
+    /// The person, where it concerns one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    message: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum DriftKindJson {
+    MemberAdded,
+    SpareSeats,
+    Dunned,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct UnmanagedJson {
+    account_id: String,
+    name: Option<String>,
+    /// List price a month; null where it is custom or was not read.
+    monthly: Option<MoneyJson>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct NoticeJson {
+    /// The client, where it concerns one.
+    name: Option<String>,
+    message: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct RailJson {
+    /// The flag that sets it.
+    flag: String,
+    /// Its value.
+    value: String,
+    message: String,
+}
+
+/// How many actions came to what.
+#[derive(Default, Serialize, JsonSchema)]
+struct ResultJson {
+    applied: u32,
+    failed: u32,
+    waiting: u32,
+    blocked: u32,
+    manual: u32,
+    skipped: u32,
+}
+
+impl PlanJson {
+    fn new(plan: &Plan) -> Self {
+        let Plan { digest, api, accounts, drift, unmanaged, notices, rails, cost, summary, requests } = plan;
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            bursar_version: env!("CARGO_PKG_VERSION").to_owned(),
+            digest: digest.clone(),
+            api: ApiJson { provider: api.provider.clone(), url: api.url.clone() },
+            summary: (*summary).into(),
+            cost: CostJson {
+                currency: "USD".to_owned(),
+                monthly_before: cost.before.into(),
+                monthly_after: cost.after.into(),
+                monthly_delta: (cost.after - cost.before).into(),
+                unpriced: cost.unpriced,
+            },
+            requests: RequestsJson { spent: requests.spent, to_apply: requests.to_apply },
+            accounts: accounts.iter().map(AccountJson::from).collect(),
+            drift: drift.iter().map(DriftJson::from).collect(),
+            unmanaged: unmanaged.iter().map(UnmanagedJson::from).collect(),
+            notices: notices.iter().map(NoticeJson::from).collect(),
+            rails: rails.iter().map(RailJson::from).collect(),
+            result: None,
+        }
+    }
+}
+
+impl From<crate::plan::Summary> for SummaryJson {
+    fn from(summary: crate::plan::Summary) -> Self {
+        let crate::plan::Summary {
+            create_account,
+            update_account,
+            subscribe,
+            change_plan,
+            set_seats,
+            remove_member,
+            add_member,
+            set_access,
+            unsubscribe,
+            waiting,
+            blocked,
+            manual,
+            in_sync,
+        } = summary;
+        Self {
+            create_account,
+            update_account,
+            subscribe,
+            change_plan,
+            set_seats,
+            remove_member,
+            add_member,
+            set_access,
+            unsubscribe,
+            waiting,
+            blocked,
+            manual,
+            in_sync,
+        }
+    }
+}
+
+impl From<&AccountPlan> for AccountJson {
+    fn from(account: &AccountPlan) -> Self {
+        let AccountPlan {
+            name,
+            client: _,
+            account_id,
+            source,
+            labels: _,
+            state,
+            actions,
+            message,
+            observed: _,
+            monthly_before,
+            monthly_after,
+            desired: _,
+            digest,
+        } = account;
+        Self {
+            name: name.clone(),
+            account_id: account_id.as_ref().map(|id| id.as_str().to_owned()),
+            source: SourceJson { file: source.file.clone(), line: source.line },
+            state: match state {
+                AccountState::Invalid => AccountStateJson::Invalid,
+                AccountState::Suspended => AccountStateJson::Suspended,
+                AccountState::Failed => AccountStateJson::Failed,
+                AccountState::Blocked => AccountStateJson::Blocked,
+                AccountState::Manual => AccountStateJson::Manual,
+                AccountState::Unknown => AccountStateJson::Unknown,
+                AccountState::Changes => AccountStateJson::Changes,
+                AccountState::Waiting => AccountStateJson::Waiting,
+                AccountState::InSync => AccountStateJson::InSync,
+            },
+            message: message.as_ref().map(ToString::to_string),
+            digest: digest.clone(),
+            monthly_before: monthly_before.map(Into::into),
+            monthly_after: monthly_after.map(Into::into),
+            actions: actions.iter().map(ActionJson::from).collect(),
+        }
+    }
+}
+
+impl From<&Action> for ActionJson {
+    fn from(action: &Action) -> Self {
+        let Action { op, state, reason, message, offboarding, unregistered, request_id } = action;
+        let (op, about) = about(op);
+        Self {
+            op,
+            state: match state {
+                ActionState::Planned => ActionStateJson::Planned,
+                ActionState::Applied => ActionStateJson::Applied,
+                ActionState::Failed => ActionStateJson::Failed,
+                ActionState::Waiting => ActionStateJson::Waiting,
+                ActionState::Blocked => ActionStateJson::Blocked,
+                ActionState::Manual => ActionStateJson::Manual,
+                ActionState::Skipped => ActionStateJson::Skipped,
+            },
+            reason: reason.map(|reason: Reason| format!("{reason:?}")),
+            message: message.clone(),
+            offboarding: *offboarding,
+            unregistered: *unregistered,
+            request_id: request_id.as_ref().map(|id| id.as_str().to_owned()),
+            error: (*state == ActionState::Failed).then(|| message.clone()),
+            about,
+        }
+    }
+}
+
+fn about(op: &Op) -> (OpJson, AboutJson) {
+    let own = |text: &str| Some(text.to_owned());
+    let none = AboutJson::default();
+    match op {
+        Op::CreateAccount { name, email } => {
+            (OpJson::CreateAccount, AboutJson { name: own(name.as_str()), email: own(email.as_str()), ..none })
+        }
+        Op::UpdateAccount { name, email } => {
+            let mut about = none;
+            if let Some(Change { from, to }) = name {
+                about.name = own(to.as_str());
+                about.name_from = from.as_ref().and_then(|from| own(from.as_str()));
+            }
+            if let Some(Change { from, to }) = email {
+                about.email = own(to.as_str());
+                about.email_from = from.as_ref().and_then(|from| own(from.as_str()));
+            }
+            (OpJson::UpdateAccount, about)
+        }
+        Op::Subscribe { plan, seats } => {
+            (OpJson::Subscribe, AboutJson { plan: own(plan.as_str()), seats: *seats, ..none })
+        }
+        Op::ChangePlan { from, to, seats, downgrade } => {
+            let about = AboutJson {
+                plan: own(to.as_str()),
+                plan_from: own(from.as_str()),
+                seats: *seats,
+                downgrade: Some(*downgrade),
+                ..none
+            };
+            (OpJson::ChangePlan, about)
+        }
+        Op::SetSeats { plan, from, to } => {
+            let about =
+                AboutJson { plan: own(plan.as_str()), seats: Some(*to), seats_from: Some(*from), ..none };
+            (OpJson::SetSeats, about)
+        }
+        Op::RemoveMember { id, email, access, invited } => {
+            let about = AboutJson {
+                email: own(email.as_str()),
+                access: Some(*access),
+                member_id: own(id.as_str()),
+                invited: Some(*invited),
+                ..none
+            };
+            (OpJson::RemoveMember, about)
+        }
+        Op::AddMember { email, access } => {
+            (OpJson::AddMember, AboutJson { email: own(email.as_str()), access: Some(*access), ..none })
+        }
+        Op::SetAccess { id, email, from, to } => {
+            let about = AboutJson {
+                email: own(email.as_str()),
+                access: Some(*to),
+                access_from: Some(*from),
+                member_id: own(id.as_str()),
+                ..none
+            };
+            (OpJson::SetAccess, about)
+        }
+        Op::Unsubscribe { plan } => (OpJson::Unsubscribe, AboutJson { plan: own(plan.as_str()), ..none }),
+    }
+}
+
+impl From<&Drift> for DriftJson {
+    fn from(drift: &Drift) -> Self {
+        let Drift { account_id, client, what, email, message } = drift;
+        Self {
+            account_id: account_id.as_str().to_owned(),
+            name: client.to_string(),
+            what: match what {
+                DriftKind::MemberAdded => DriftKindJson::MemberAdded,
+                DriftKind::SpareSeats => DriftKindJson::SpareSeats,
+                DriftKind::Dunned => DriftKindJson::Dunned,
+            },
+            email: email.as_ref().map(|email| email.as_str().to_owned()),
+            message: message.clone(),
+        }
+    }
+}
+
+impl From<&Unmanaged> for UnmanagedJson {
+    fn from(unmanaged: &Unmanaged) -> Self {
+        let Unmanaged { account_id, name, monthly } = unmanaged;
+        Self {
+            account_id: account_id.as_str().to_owned(),
+            name: name.as_ref().map(|name| name.as_str().to_owned()),
+            monthly: monthly.map(Into::into),
+        }
+    }
+}
+
+impl From<&Notice> for NoticeJson {
+    fn from(notice: &Notice) -> Self {
+        let Notice { client, message } = notice;
+        Self { name: client.as_ref().map(ToString::to_string), message: message.clone() }
+    }
+}
+
+impl From<&TrippedRail> for RailJson {
+    fn from(rail: &TrippedRail) -> Self {
+        let TrippedRail { flag, value, message } = rail;
+        Self { flag: (*flag).to_owned(), value: value.clone(), message: message.clone() }
+    }
+}

@@ -1,0 +1,283 @@
+//! The plan as a person likes to read it. Foreign text in it is inert.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::domain::{Access, Email, Money, text::inert};
+use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan, Reason, Summary};
+use crate::plan::words::{count, describe};
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextOptions {
+    /// With a unified diff of each account that changes, as YAML.
+    pub diff: bool,
+    /// With ANSI styles; what prints it strips them where a terminal does not want them.
+    pub styles: bool,
+}
+
+/// Styles by meaning.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paint(pub(super) bool);
+
+impl Paint {
+    pub(super) fn with(self, style: Style, text: &str) -> String {
+        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    pub(super) fn bold(self, text: &str) -> String {
+        self.with(Style::new().bold(), text)
+    }
+
+    pub(super) fn colour(self, colour: AnsiColor, text: &str) -> String {
+        self.with(colour.on_default(), text)
+    }
+
+    pub(super) fn faint(self, text: &str) -> String {
+        self.with(Style::new().dimmed(), text)
+    }
+}
+
+/// The whole plan: clients with something to say, the people who get full access, drift,
+/// accounts without a manifest, rails, the money, and one summary line.
+pub fn text(plan: &Plan, options: &TextOptions) -> String {
+    let paint = Paint(options.styles);
+    let mut out = String::new();
+    for account in plan.accounts.iter().filter(|account| account.state != AccountState::InSync) {
+        client(&mut out, account, paint);
+        if options.diff {
+            out.push_str(&super::diff::unified(account, paint));
+        }
+        out.push('\n');
+    }
+    full_access(&mut out, plan, paint);
+    section(&mut out, "Drift", plan.drift.iter().map(|d| format!("{} ({}): {}", d.client, d.account_id, d.message)), paint);
+    unmanaged(&mut out, plan, paint);
+    let notices = plan.notices.iter().map(|notice| match &notice.client {
+        Some(client) => format!("{client}: {}", notice.message),
+        None => notice.message.clone(),
+    });
+    section(&mut out, "Look at", notices, paint);
+    let rails = plan.rails.iter().map(|rail| format!("{} {}: {}", rail.flag, rail.value, rail.message));
+    section(&mut out, "Guard rails", rails, paint);
+    if let Some(money) = money(plan) {
+        let _ = writeln!(out, "{money}");
+    }
+    let _ = writeln!(out, "{}", paint.bold(&summary(plan)));
+    out
+}
+
+fn client(out: &mut String, account: &AccountPlan, paint: Paint) {
+    let what = match (&account.account_id, account.state) {
+        (_, AccountState::Invalid) => "invalid".to_owned(),
+        (Some(id), AccountState::Suspended) => format!("account {id}, suspended"),
+        (None, AccountState::Suspended) => "suspended".to_owned(),
+        (Some(id), _) => format!("account {id}"),
+        (None, _) if creates(account) => "new".to_owned(),
+        (None, _) => "no account".to_owned(),
+    };
+    let price = match (account.monthly_before, account.monthly_after) {
+        (Some(before), Some(after)) if before != after => format!("  {} a month", signed(after - before)),
+        _ => String::new(),
+    };
+    let source = paint.faint(&account.source.to_string());
+    let name = inert(&account.name);
+    let _ = writeln!(out, "{} ({what})  {source}{price}", paint.bold(&name));
+    if let Some(message) = &account.message {
+        let _ = writeln!(out, "  {} {message}", paint.colour(AnsiColor::Yellow, "!"));
+    }
+    for one in &account.actions {
+        let _ = writeln!(out, "  {}", action(one, paint));
+    }
+}
+
+fn creates(account: &AccountPlan) -> bool {
+    let going = |action: &Action| action.is_planned() || action.state == ActionState::Manual;
+    account.actions.iter().any(|action| matches!(action.op, Op::CreateAccount { .. }) && going(action))
+}
+
+/// One action on a line: its sign, what it does, and what keeps it.
+pub(super) fn action(action: &Action, paint: Paint) -> String {
+    let (sign, colour) = sign(action);
+    let sign = paint.colour(colour, sign);
+    let what = describe(&action.op);
+    let because = |reason: Option<Reason>| reason.map_or_else(String::new, |reason| format!(" ({reason:?})"));
+    let message = &action.message;
+    match action.state {
+        ActionState::Planned => format!("{sign} {message}"),
+        ActionState::Applied => format!("{sign} {what}: done"),
+        ActionState::Manual => format!("{sign} {message}"),
+        ActionState::Failed => {
+            let id = action.request_id.as_ref().map_or_else(String::new, |id| format!(", request id {id}"));
+            let again = if message.contains("request id") { String::new() } else { id };
+            format!("{sign} {what}: failed: {message}{again}{}", because(action.reason))
+        }
+        ActionState::Blocked => format!("{sign} {what}: {message}{}", because(action.reason)),
+        ActionState::Waiting => format!("{sign} {what}: {message}{}", because(action.reason)),
+        ActionState::Skipped => paint.faint(&format!("- skipped: {what}: {message}")).replacen("- skipped", "  skipped", 1),
+    }
+}
+
+/// `+` comes, `~` changes, `-` goes, `!` needs somebody, `*` by hand, `…` waits.
+fn sign(action: &Action) -> (&'static str, AnsiColor) {
+    match action.state {
+        ActionState::Failed | ActionState::Blocked => return ("!", AnsiColor::Red),
+        ActionState::Waiting => return ("…", AnsiColor::Blue),
+        ActionState::Manual => return ("*", AnsiColor::Yellow),
+        ActionState::Skipped => return (" ", AnsiColor::Blue),
+        ActionState::Planned | ActionState::Applied => {}
+    }
+    match action.op {
+        Op::CreateAccount { .. } | Op::Subscribe { .. } | Op::AddMember { .. } => ("+", AnsiColor::Green),
+        Op::UpdateAccount { .. } | Op::ChangePlan { .. } | Op::SetSeats { .. } | Op::SetAccess { .. } => {
+            ("~", AnsiColor::Yellow)
+        }
+        Op::RemoveMember { .. } | Op::Unsubscribe { .. } => ("-", AnsiColor::Red),
+    }
+}
+
+/// Who can do everything where they could not before: each person once, with the clients.
+fn full_access(out: &mut String, plan: &Plan, paint: Paint) {
+    let mut people: BTreeMap<&Email, Vec<&str>> = BTreeMap::new();
+    for account in &plan.accounts {
+        for action in account.actions.iter().filter(|action| action.is_planned()) {
+            if let Op::AddMember { email, access: Access::Full } | Op::SetAccess { email, to: Access::Full, .. } =
+                &action.op
+            {
+                people.entry(email).or_default().push(&account.name);
+            }
+        }
+    }
+    let lines = people.iter().map(|(email, clients)| {
+        let clients: Vec<String> = clients.iter().map(|name| inert(name).into_owned()).collect();
+        let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
+        format!("{email}: {}", crate::plan::matching::join_and(&clients))
+    });
+    section(out, "People who get full access", lines, paint);
+}
+
+fn unmanaged(out: &mut String, plan: &Plan, paint: Paint) {
+    if plan.unmanaged.is_empty() {
+        return;
+    }
+    let known: Money = plan.unmanaged.iter().filter_map(|account| account.monthly).sum();
+    let unread = plan.unmanaged.iter().filter(|account| account.monthly.is_none()).count();
+    let title = match unread {
+        0 => format!("Without a manifest, never touched: {}, {known} a month", accounts(plan.unmanaged.len())),
+        _ => format!(
+            "Without a manifest, never touched: {}, {known} a month and {unread} of unknown price",
+            accounts(plan.unmanaged.len())
+        ),
+    };
+    let lines = plan.unmanaged.iter().map(|account| {
+        let name = account.name.as_ref().map_or_else(|| "(no name)".to_owned(), ToString::to_string);
+        let price = account.monthly.map_or_else(|| "price unknown".to_owned(), |price| price.to_string());
+        format!("{}  {name}  {price}", account.account_id)
+    });
+    section(out, &title, lines, paint);
+}
+
+fn accounts(n: usize) -> String {
+    count(n, "account", "accounts")
+}
+
+/// Lines under a title, nothing where there are none; past fifty, how many more.
+pub(super) fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>, paint: Paint) {
+    const SHOWN: usize = 50;
+    let mut lines = lines.peekable();
+    if lines.peek().is_none() {
+        return;
+    }
+    let _ = writeln!(out, "{}", paint.bold(title));
+    for line in lines.by_ref().take(SHOWN) {
+        let _ = writeln!(out, "  {line}");
+    }
+    let more = lines.count();
+    if more > 0 {
+        let _ = writeln!(out, "  and {more} more");
+    }
+    out.push('\n');
+}
+
+fn signed(money: Money) -> String {
+    if money > Money::ZERO { format!("+{money}") } else { money.to_string() }
+}
+
+fn money(plan: &Plan) -> Option<String> {
+    let crate::plan::Cost { before, after, unpriced } = plan.cost;
+    let custom = match unpriced {
+        0 => String::new(),
+        n => format!("; {} with a custom or unknown price not counted", accounts(n as usize)),
+    };
+    if before == after && plan.requests.to_apply == 0 {
+        return None;
+    }
+    let delta = signed(after - before);
+    Some(format!("List price a month in USD: {before} now, {after} after, {delta}{custom}"))
+}
+
+fn summary(plan: &Plan) -> String {
+    let Summary {
+        create_account,
+        update_account,
+        subscribe,
+        change_plan,
+        set_seats,
+        remove_member,
+        add_member,
+        set_access,
+        unsubscribe,
+        waiting,
+        blocked,
+        manual,
+        in_sync,
+    } = plan.summary;
+    let parts = |parts: &[(u32, &str)]| {
+        let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+        parts.collect::<Vec<_>>().join(", ")
+    };
+    let planned = parts(&[
+        (create_account, "to create"),
+        (update_account, "to update"),
+        (subscribe, "to subscribe"),
+        (change_plan, "to change plan"),
+        (set_seats, "to change seats"),
+        (remove_member, "to remove"),
+        (add_member, "to add"),
+        (set_access, "to change access"),
+        (unsubscribe, "to unsubscribe"),
+    ]);
+    let in_state = |state| plan.accounts.iter().filter(|account| account.state == state).count() as u32;
+    let (invalid, suspended) = (in_state(AccountState::Invalid), in_state(AccountState::Suspended));
+    let failed = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Failed).count() as u32;
+    let held = parts(&[
+        (failed, "failed"),
+        (waiting, "waiting"),
+        (blocked, "blocked"),
+        (manual, "by hand"),
+        (invalid, "invalid"),
+        (in_state(AccountState::Unknown), "unknown"),
+        (suspended, "suspended"),
+    ]);
+    let synced = match in_sync {
+        0 => String::new(),
+        1 => "1 client is in sync".to_owned(),
+        n => format!("{n} clients are in sync"),
+    };
+    if plan.accounts.is_empty() {
+        return "Nothing to do: no client is selected.".to_owned();
+    }
+    let head = match (planned.is_empty(), held.is_empty()) {
+        (true, true) => "Nothing to do".to_owned(),
+        (true, false) => "Nothing planned".to_owned(),
+        (false, _) => format!("Plan: {planned}"),
+    };
+    let requests = match plan.requests.to_apply {
+        0 => String::new(),
+        n => count(n as usize, "request", "requests"),
+    };
+    let tail: Vec<String> = [held, synced, requests].into_iter().filter(|part| !part.is_empty()).collect();
+    if tail.is_empty() { format!("{head}.") } else { format!("{head}; {}.", tail.join("; ")) }
+}
