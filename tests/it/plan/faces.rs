@@ -45,7 +45,161 @@ fn json_says_everything_and_fits_its_schema() {
     }
     json["digest"] = "[digest]".into();
     json["bursar_version"] = "[version]".into();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
+    {
+      "accounts": [
+        {
+          "account_id": "1",
+          "actions": [
+            {
+              "message": "rename \"Acme\" to \"Acme Holding\"",
+              "name": "Acme Holding",
+              "name_from": "Acme",
+              "op": "UpdateAccount",
+              "reason": null,
+              "state": "planned"
+            }
+          ],
+          "digest": "[digest]",
+          "monthly_after": "87.00",
+          "monthly_before": "87.00",
+          "name": "acme",
+          "source": {
+            "file": "clients/acme.yaml",
+            "line": 1
+          },
+          "state": "changes"
+        },
+        {
+          "account_id": "2",
+          "actions": [
+            {
+              "access": "full",
+              "email": "hank@globex.example",
+              "message": "the server said so",
+              "op": "AddMember",
+              "reason": "AwaitingSignup",
+              "request_id": "req-1",
+              "state": "waiting",
+              "unregistered": true
+            }
+          ],
+          "digest": "[digest]",
+          "monthly_after": "58.00",
+          "monthly_before": "58.00",
+          "name": "globex",
+          "source": {
+            "file": "clients/globex.yaml",
+            "line": 1
+          },
+          "state": "waiting"
+        },
+        {
+          "account_id": "3",
+          "actions": [],
+          "digest": "[digest]",
+          "monthly_after": "58.00",
+          "monthly_before": "58.00",
+          "name": "initech",
+          "source": {
+            "file": "clients/initech.yaml",
+            "line": 1
+          },
+          "state": "in_sync"
+        },
+        {
+          "account_id": null,
+          "actions": [
+            {
+              "email": "dns+umbrella@agency.example",
+              "message": "create the account \"Umbrella\", notified at dns+umbrella@agency.example",
+              "name": "Umbrella",
+              "op": "CreateAccount",
+              "reason": null,
+              "state": "planned"
+            },
+            {
+              "message": "subscribe to teams-v2-monthly with 1 seat",
+              "op": "Subscribe",
+              "plan": "teams-v2-monthly",
+              "reason": null,
+              "seats": 1,
+              "state": "planned"
+            },
+            {
+              "access": "full",
+              "email": "ada@umbrella.example",
+              "message": "add ada@umbrella.example with full access; joins once they have signed up, and a seat at 29.00 a month is bought only then",
+              "op": "AddMember",
+              "reason": null,
+              "state": "planned",
+              "unregistered": true
+            }
+          ],
+          "digest": "[digest]",
+          "monthly_after": "58.00",
+          "monthly_before": "0.00",
+          "name": "umbrella",
+          "source": {
+            "file": "clients/umbrella.yaml",
+            "line": 1
+          },
+          "state": "changes"
+        }
+      ],
+      "api": {
+        "provider": "dnsimple",
+        "url": "https://api.example/v2"
+      },
+      "bursar_version": "[version]",
+      "cost": {
+        "currency": "USD",
+        "monthly_after": "261.00",
+        "monthly_before": "203.00",
+        "monthly_delta": "58.00",
+        "unpriced": 0
+      },
+      "digest": "[digest]",
+      "drift": [
+        {
+          "account_id": "1",
+          "email": "x@y.example",
+          "message": "x@y.example is a member with full access, and no manifest lists them",
+          "name": "acme",
+          "what": "member_added"
+        }
+      ],
+      "format_version": "1.0",
+      "notices": [],
+      "rails": [],
+      "requests": {
+        "spent": 3,
+        "to_apply": 4
+      },
+      "summary": {
+        "add_member": 1,
+        "blocked": 0,
+        "change_plan": 0,
+        "create_account": 1,
+        "in_sync": 1,
+        "manual": 0,
+        "remove_member": 0,
+        "set_access": 0,
+        "set_seats": 0,
+        "subscribe": 1,
+        "unsubscribe": 0,
+        "update_account": 1,
+        "waiting": 1
+      },
+      "unmanaged": [
+        {
+          "account_id": "77",
+          "monthly": "29.00",
+          "name": "Old"
+        }
+      ]
+    }
+    "#);
 }
 
 #[test]
@@ -62,17 +216,66 @@ fn what_became_of_it_is_counted() {
     failed.state = ActionState::Failed;
     failed.message = "POST /v2/{account}/members: 500: oops".to_owned();
     last.account_id = Some(AccountId::new("4"));
-    insta::assert_snapshot!(render::apply_text(&plan), @"");
+    insta::assert_snapshot!(render::apply_text(&plan), @r#"
+    acme: updated
+    globex: waiting
+      … add hank@globex.example with full access: the server said so (AwaitingSignup)
+    umbrella: created as account 4, subscribed to teams-v2-monthly
+      ! add ada@umbrella.example with full access: failed: POST /v2/{account}/members: 500: oops, request id req-7
+    Applied 3 actions; 1 failed, 1 waiting; 1 client was in sync.
+    "#);
     let json = render::apply_json(&plan);
     assert!(validator().is_valid(&json));
-    insta::assert_snapshot!(json["result"].to_string(), @"");
-    insta::assert_snapshot!(json["accounts"][3]["actions"][2].to_string(), @"");
+    insta::assert_snapshot!(json["result"].to_string(), @r#"{"applied":3,"blocked":0,"failed":1,"manual":0,"skipped":0,"waiting":1}"#);
+    insta::assert_snapshot!(json["accounts"][3]["actions"][2].to_string(), @r#"{"access":"full","email":"ada@umbrella.example","error":"POST /v2/{account}/members: 500: oops","message":"POST /v2/{account}/members: 500: oops","op":"AddMember","reason":null,"request_id":"req-7","state":"failed","unregistered":true}"#);
 }
 
 #[test]
 fn a_diff_shows_the_account_before_and_after() {
     let text = render::text(&busy().plan(), &TextOptions { diff: true, styles: false });
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    acme (account 1)  clients/acme.yaml:1
+      ~ rename "Acme" to "Acme Holding"
+        @@ -1,4 +1,4 @@
+        -name: Acme
+        +name: Acme Holding
+         notificationEmail: dns+acme@agency.example
+         plan: teams-v2-monthly
+         seats: 3
+
+    globex (account 2)  clients/globex.yaml:1
+      … add hank@globex.example with full access: the server said so (AwaitingSignup)
+        @@ -4,3 +4,4 @@
+         seats: 2
+         members:
+           agency@example.com: full
+        +  hank@globex.example: full
+
+    umbrella (new)  clients/umbrella.yaml:1  +58.00 a month
+      + create the account "Umbrella", notified at dns+umbrella@agency.example
+      + subscribe to teams-v2-monthly with 1 seat
+      + add ada@umbrella.example with full access; joins once they have signed up, and a seat at 29.00 a month is bought only then
+        @@ -0,0 +1,7 @@
+        +name: Umbrella
+        +notificationEmail: dns+umbrella@agency.example
+        +plan: teams-v2-monthly
+        +seats: 2
+        +members:
+        +  ada@umbrella.example: full
+        +  agency@example.com: full
+
+    People who get full access
+      ada@umbrella.example: umbrella
+
+    Drift
+      acme (1): x@y.example is a member with full access, and no manifest lists them
+
+    Without a manifest, never touched: 1 account, 29.00 a month
+      77  Old  29.00
+
+    List price a month in USD: 203.00 now, 261.00 after, +58.00
+    Plan: 1 to create, 1 to update, 1 to subscribe, 1 to add; 1 waiting; 1 client is in sync; 4 requests.
+    "#);
 }
 
 #[test]

@@ -91,8 +91,7 @@ fn a_claim_on_two_accounts_blocks_and_names_the_way_out() {
     acme (no account)  clients/acme.yaml:1
       ! create the account "Acme", notified at dns+acme@agency.example: accounts 1 and 9 bear the name; write the id of the right one, as in accountId: "1" (AmbiguousAccount)
 
-    List price a month in USD: 0.00 now, 0.00 after, 0.00
-    Nothing to do; 1 blocked.
+    Nothing planned; 1 blocked.
     "#);
     let world = world.with(|w| w.client(0).account_id = Some(AccountId::new("9")));
     insta::assert_snapshot!(world.text(), @r#"
@@ -117,8 +116,7 @@ fn an_account_claimed_by_two_blocks_both_in_any_order() {
     zeta (no account)  clients/zeta.yaml:1
       ! create the account "Zeta", notified at dns+zeta@agency.example: account 1 is claimed by acme and zeta; write accountId: "1" in the one that it belongs to (AmbiguousAccount)
 
-    List price a month in USD: 0.00 now, 0.00 after, 0.00
-    Nothing to do; 2 blocked.
+    Nothing planned; 2 blocked.
     "#);
     let digest = world.plan().digest;
     world.wanted.clients.reverse();
@@ -133,8 +131,7 @@ fn an_account_id_that_is_not_visible_is_never_created() {
     acme (no account)  clients/acme.yaml:1
       ! create the account "Acme", notified at dns+acme@agency.example: accountId 1385 is not among the accounts that this token can see; correct it, have the token's user added to that account, or leave it out to have an account made (AccountNotFound)
 
-    List price a month in USD: 0.00 now, 0.00 after, 0.00
-    Nothing to do; 1 blocked.
+    Nothing planned; 1 blocked.
     "#);
 }
 
@@ -149,11 +146,7 @@ fn somebody_elses_account_of_the_same_name_is_not_taken_over() {
     acme (account 1)  clients/acme.yaml:1
       ! notification email from boss@elsewhere.example to dns+acme@agency.example: account 1 bears the name, but may be somebody else's: its notification email is boss@elsewhere.example, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in the manifest (AdoptionNeeded)
 
-    Drift
-      acme (1): 1 spare seat, 29.00 a month; --trim-seats cuts them at renewal
-
-    List price a month in USD: 58.00 now, 58.00 after, 0.00
-    Nothing to do; 1 blocked.
+    Nothing planned; 1 blocked.
     "#);
 
     let short_with = |adopt, change: fn(&mut World)| {
@@ -228,7 +221,7 @@ fn an_invalid_document_claims_its_account_and_changes_nothing() {
     acme (invalid)  clients/acme.yaml:1
       ! unknown field `memebrs`\u{1b}[31m
 
-    Nothing to do; 1 invalid; 1 client is in sync.
+    Nothing planned; 1 invalid; 1 client is in sync.
     "#);
 }
 
@@ -247,7 +240,7 @@ fn a_suspended_client_is_observed_and_never_changed() {
     Drift
       acme (1): x@y.example is a member with full access, and no manifest lists them
 
-    Nothing to do; 1 suspended.
+    Nothing planned; 1 suspended.
     "#);
 }
 
@@ -289,9 +282,9 @@ fn a_subscription_that_cannot_be_read_is_not_taken_for_none() {
         .with(|w| w.account(0).subscription = Reading::Failed(Foreign::new("timed out")));
     insta::assert_snapshot!(world.text(), @r#"
     acme (account 1)  clients/acme.yaml:1
-      ! its subscription cannot be read, so nothing that depends on them is done: timed out
+      ! its subscription cannot be read, so what depends on that is left as it is: timed out
 
-    Nothing to do; 1 unknown.
+    Nothing planned; 1 unknown.
     "#);
 }
 
@@ -335,17 +328,16 @@ fn without_account_management_each_step_is_a_persons() {
     insta::assert_snapshot!(world.text(), @r#"
     acme (account 1)  clients/acme.yaml:1
       ! its members cannot be read over this API; look at https://dnsimple.com/a/1/account/members
-      * by hand, because this service does not offer it to programs: change the plan from solo-v2-monthly to teams at https://dnsimple.com/a/1/account/billing
+      * change the plan from solo-v2-monthly to teams: by hand at https://dnsimple.com/a/1/account/billing, because this service offers it to no program
 
     globex (new)  clients/globex.yaml:1
-      * by hand, because this service does not offer it to programs: create the account "Globex", notified at dns+globex@agency.example at https://dnsimple.com/user
-      * by hand, because this service does not offer it to programs: subscribe to teams at https://dnsimple.com/user, then the new account
-      * by hand, because this service does not offer it to programs: add pat@agency.example with full access at https://dnsimple.com/user, then the new account
+      * create the account "Globex", notified at dns+globex@agency.example: by hand at https://dnsimple.com/user, because this service offers it to no program
+      * subscribe to teams: by hand at https://dnsimple.com/user, then the new account, because this service offers it to no program
+      * add pat@agency.example with full access: by hand at https://dnsimple.com/user, then the new account, because this service offers it to no program
 
     initech (account 3)  clients/initech.yaml:1
       ! its members cannot be read over this API; look at https://dnsimple.com/a/3/account/members
 
-    List price a month in USD: 0.00 now, 0.00 after, 0.00; 3 accounts with a custom or unknown price not counted
-    Nothing to do; 4 by hand, 1 unknown.
+    Nothing planned; 4 by hand, 1 unknown.
     "#);
 }
