@@ -25,7 +25,8 @@ pub(super) fn removals(drafts: &mut [Draft<'_>], policy: &Policy, tripped: &mut 
             ),
         });
     }
-    let leaving = drafts.iter().flat_map(|draft| &draft.removals).filter(|r| r.action.is_planned() && unlisted(&r.action));
+    let leaving =
+        drafts.iter().flat_map(|draft| &draft.removals).filter(|r| r.action.is_planned() && unlisted(&r.action));
     let leaving = leaving.count() as u64;
     let ours = drafts.iter().filter(|draft| draft.found.observed().is_some());
     let in_scope = ours.map(|draft| draft.people.present.len() as u64).sum::<u64>();

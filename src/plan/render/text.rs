@@ -53,7 +53,12 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
         out.push('\n');
     }
     full_access(&mut out, plan, paint);
-    section(&mut out, "Drift", plan.drift.iter().map(|d| format!("{} ({}): {}", d.client, d.account_id, d.message)), paint);
+    section(
+        &mut out,
+        "Drift",
+        plan.drift.iter().map(|d| format!("{} ({}): {}", d.client, d.account_id, d.message)),
+        paint,
+    );
     unmanaged(&mut out, plan, paint);
     let notices = plan.notices.iter().map(|notice| match &notice.client {
         Some(client) => format!("{client}: {}", notice.message),
@@ -116,7 +121,9 @@ pub(super) fn action(action: &Action, paint: Paint) -> String {
         }
         ActionState::Blocked => format!("{sign} {what}: {message}{}", because(action.reason)),
         ActionState::Waiting => format!("{sign} {what}: {message}{}", because(action.reason)),
-        ActionState::Skipped => paint.faint(&format!("- skipped: {what}: {message}")).replacen("- skipped", "  skipped", 1),
+        ActionState::Skipped => {
+            paint.faint(&format!("- skipped: {what}: {message}")).replacen("- skipped", "  skipped", 1)
+        }
     }
 }
 
@@ -251,7 +258,8 @@ fn summary(plan: &Plan) -> String {
     ]);
     let in_state = |state| plan.accounts.iter().filter(|account| account.state == state).count() as u32;
     let (invalid, suspended) = (in_state(AccountState::Invalid), in_state(AccountState::Suspended));
-    let failed = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Failed).count() as u32;
+    let failed =
+        plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Failed).count() as u32;
     let held = parts(&[
         (failed, "failed"),
         (waiting, "waiting"),

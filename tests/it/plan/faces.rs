@@ -21,7 +21,13 @@ fn busy() -> World {
         w.members(1).pop();
         w.wanted.clients.push(client("umbrella", &["ada@umbrella.example"]));
         w.live.accounts.push(super::world::account("77", &client("old", &[])));
-        w.tried("globex", OpKind::AddMember, Some("hank@globex.example"), VerdictState::Waiting, Some(Reason::AwaitingSignup));
+        w.tried(
+            "globex",
+            OpKind::AddMember,
+            Some("hank@globex.example"),
+            VerdictState::Waiting,
+            Some(Reason::AwaitingSignup),
+        );
     })
 }
 
@@ -303,10 +309,7 @@ fn foreign_text_is_inert_in_every_line() {
         w.wanted.offboardings[0].reason = Some(evil.clone());
     });
     let plan = world.plan();
-    for text in [
-        render::text(&plan, &TextOptions { diff: true, styles: false }),
-        render::apply_text(&plan),
-    ] {
+    for text in [render::text(&plan, &TextOptions { diff: true, styles: false }), render::apply_text(&plan)] {
         assert!(text.chars().all(|c| c == '\n' || !bursar::domain::text::is_active(c)), "{text}");
         assert!(text.lines().all(|line| line.chars().count() < 2_000), "long text is cut");
     }

@@ -293,8 +293,8 @@ fn our_own_user_is_wanted_or_not_and_is_there() {
 
 #[test]
 fn members_without_a_plan_for_several_are_blocked_with_the_reason() {
-    let solo = World::empty(vec![client("acme", &[JANE])])
-        .with(|w| w.client(0).plan = WantedPlan::Choice("solo".to_owned()));
+    let solo =
+        World::empty(vec![client("acme", &[JANE])]).with(|w| w.client(0).plan = WantedPlan::Choice("solo".to_owned()));
     insta::assert_snapshot!(solo.text(), @r#"
     acme (new)  clients/acme.yaml:1
       + create the account "Acme", notified at dns+acme@agency.example

@@ -125,8 +125,7 @@ fn an_account_claimed_by_two_blocks_both_in_any_order() {
 
 #[test]
 fn an_account_id_that_is_not_visible_is_never_created() {
-    let world =
-        World::empty(vec![client("acme", &[])]).with(|w| w.client(0).account_id = Some(AccountId::new("1385")));
+    let world = World::empty(vec![client("acme", &[])]).with(|w| w.client(0).account_id = Some(AccountId::new("1385")));
     insta::assert_snapshot!(world.text(), @r#"
     acme (no account)  clients/acme.yaml:1
       ! create the account "Acme", notified at dns+acme@agency.example: accountId 1385 is not among the accounts that this token can see; correct it, have the token's user added to that account, or leave it out to have an account made (AccountNotFound)

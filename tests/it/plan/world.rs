@@ -226,7 +226,14 @@ impl World {
     }
 
     /// What became of an action when it was tried.
-    pub fn tried(&mut self, client: &str, op: OpKind, person: Option<&str>, state: VerdictState, reason: Option<Reason>) {
+    pub fn tried(
+        &mut self,
+        client: &str,
+        op: OpKind,
+        person: Option<&str>,
+        state: VerdictState,
+        reason: Option<Reason>,
+    ) {
         let key = ActionKey { client: ClientName::parse(client).unwrap(), op, person: person.map(email) };
         let verdict = Verdict {
             state,
