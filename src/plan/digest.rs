@@ -79,8 +79,18 @@ impl Canon {
 
 /// The digest of a whole plan.
 pub(super) fn whole(plan: &Plan, inputs: &Inputs<'_>) -> String {
-    let Plan { digest: _, api: _, accounts, drift: _, unmanaged, notices: _, rails: _, cost: _, summary: _, requests: _ } =
-        plan;
+    let Plan {
+        digest: _,
+        api: _,
+        accounts,
+        drift: _,
+        unmanaged,
+        notices: _,
+        rails: _,
+        cost: _,
+        summary: _,
+        requests: _,
+    } = plan;
     let mut canon = Canon::new("plan");
     policy(&mut canon, inputs.policy);
     let mut plans: Vec<&PlanOffer> = inputs.live.offer.plans.iter().collect();
@@ -275,7 +285,8 @@ fn action(canon: &mut Canon, action: &Action) {
 }
 
 fn op(canon: &mut Canon, op: &Op) {
-    let seats = |canon: &mut Canon, seats: &Option<u32>| canon.option(*seats, |canon, seats| canon.number(seats.into()));
+    let seats =
+        |canon: &mut Canon, seats: &Option<u32>| canon.option(*seats, |canon, seats| canon.number(seats.into()));
     match op {
         Op::CreateAccount { name, email } => {
             canon.text("CreateAccount");

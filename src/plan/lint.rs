@@ -265,14 +265,30 @@ fn check_people(account: &AccountPlan, client: &Client, world: &World<'_>, say: 
             | Op::SetAccess { .. }
             | Op::Unsubscribe { .. } => {}
         }
-        let touches = matches!(
-            action.op,
-            Op::Subscribe { .. } | Op::ChangePlan { downgrade: false, .. } | Op::SetSeats { .. } | Op::AddMember { .. }
-        );
+        let touches = match &action.op {
+            Op::Subscribe { .. } | Op::ChangePlan { downgrade: false, .. } | Op::SetSeats { .. } => true,
+            Op::AddMember { .. } => !action.unregistered,
+            _ => false,
+        };
         if touches && seats.is_some_and(|seats| (seats as usize) < heads) {
             say(format!("{heads} people and {} seats after {:?}", seats.unwrap_or_default(), action.op.kind()));
         }
     }
+}
+
+/// Whether an action may cost money. Choosing the plan in force again costs none, unless it
+/// brings seats.
+fn buys(account: &AccountPlan, action: &Action) -> bool {
+    let subscription = account.observed.as_ref().and_then(|o| o.subscription.seen()).and_then(Option::as_ref);
+    let buying = match &action.op {
+        Op::Subscribe { .. } => true,
+        Op::ChangePlan { to, seats, downgrade: false, .. } => {
+            subscription.is_none_or(|now| now.plan != *to || *seats > now.seats)
+        }
+        Op::SetSeats { from, to, .. } => to > from,
+        _ => false,
+    };
+    planned(action) && buying
 }
 
 /// The rails, counted again from the plan alone; no account twice, none both managed and not.
@@ -295,15 +311,7 @@ fn whole(plan: &Plan, inputs: &Inputs<'_>) -> Vec<String> {
     if !allow_unsubscribe && actions().any(|action| matches!(action.op, Op::Unsubscribe { .. })) {
         faults.push("a subscription is cancelled without leave".to_owned());
     }
-    let buys = |action: &Action| {
-        let buying = match &action.op {
-            Op::Subscribe { .. } | Op::ChangePlan { downgrade: false, .. } => true,
-            Op::SetSeats { from, to, .. } => to > from,
-            _ => false,
-        };
-        planned(action) && buying
-    };
-    let buyers = plan.accounts.iter().filter(|account| account.actions.iter().any(buys));
+    let buyers = plan.accounts.iter().filter(|account| account.actions.iter().any(|action| buys(account, action)));
     let rises = buyers.filter_map(|account| Some(account.monthly_after? - account.monthly_before?));
     let rise: Money = rises.filter(|rise| *rise > Money::ZERO).sum();
     if max_monthly_increase.is_some_and(|most| rise > most) {

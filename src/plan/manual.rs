@@ -47,6 +47,6 @@ pub(super) fn by_hand(action: &mut Action, pages: Pages, account: Option<&Accoun
     action.hold(
         ActionState::Manual,
         Reason::NotOffered,
-        format!("by hand, because this service does not offer it to programs: {what} at {page}"),
+        format!("{what}: by hand at {page}, because this service offers it to no program"),
     );
 }

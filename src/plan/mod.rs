@@ -20,9 +20,9 @@ mod tree;
 mod words;
 
 pub use decide::{Inputs, plan, state_of};
+pub use known::{ActionKey, Known, OpKind, Verdict, VerdictState};
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
-pub use known::{ActionKey, Known, OpKind, Verdict, VerdictState};
 pub use policy::{Adopt, Policy};
 pub use selector::{Selector, SelectorError};
 pub use snapshot::{ObservedAccount, Reading, Snapshot};

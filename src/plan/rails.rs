@@ -25,7 +25,8 @@ pub(super) fn removals(drafts: &mut [Draft<'_>], policy: &Policy, tripped: &mut 
             ),
         });
     }
-    let leaving = drafts.iter().flat_map(|draft| &draft.removals).filter(|r| r.action.is_planned() && unlisted(&r.action));
+    let leaving =
+        drafts.iter().flat_map(|draft| &draft.removals).filter(|r| r.action.is_planned() && unlisted(&r.action));
     let leaving = leaving.count() as u64;
     let ours = drafts.iter().filter(|draft| draft.found.observed().is_some());
     let in_scope = ours.map(|draft| draft.people.present.len() as u64).sum::<u64>();
@@ -108,13 +109,14 @@ pub(super) fn money(drafts: &mut [Draft<'_>], policy: &Policy, tripped: &mut Vec
     true
 }
 
-/// Whether an action may raise the price: choosing the plan in force again does not.
+/// Whether an action may raise the price: choosing the plan in force again does not, unless
+/// it brings seats.
 fn raises(draft: &Draft<'_>, op: &Op) -> bool {
     match op {
         Op::Subscribe { .. } => true,
-        Op::ChangePlan { from, downgrade, .. } => {
-            let in_force = draft.subscription().ok().flatten().map(|subscription| &subscription.plan);
-            !downgrade && in_force == Some(from)
+        Op::ChangePlan { from: _, to, seats, downgrade } => {
+            let now = draft.subscription().ok().flatten();
+            !downgrade && now.is_none_or(|now| now.plan != *to || *seats > now.seats)
         }
         Op::SetSeats { plan: _, from, to } => to > from,
         Op::CreateAccount { .. }

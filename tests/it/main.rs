@@ -3,10 +3,12 @@
 mod daemon;
 mod flow;
 mod generated_openapi;
+mod generated_plan;
 mod hostile;
 mod isolation;
 mod manifest;
 mod manifest_hostile;
+mod plan;
 mod provider_hostile;
 mod provider_read;
 mod provider_world;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::domain::{Access, Email, Foreign, Money, PlanId};
 use crate::manifest::Client;
 use crate::plan::choose::{Target, choose};
-use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Change, Desired, Drift, DriftKind, Op, Reason};
+use crate::plan::tree::{
+    AccountPlan, AccountState, Action, ActionState, Change, Desired, Drift, DriftKind, Op, Reason,
+};
 use crate::plan::{ObservedAccount, Reading, digest, manual, price};
 use crate::provider::{PlanOffer, Subscription};
 
@@ -88,7 +90,7 @@ impl<'a> Draft<'a> {
             self.actions.push(action);
             return;
         }
-        if let Some(observed) = self.found.observed() {
+        if let Found::Account(observed) = self.found {
             self.drift = people::unlisted(world, self.client, observed, &self.people);
         }
         let mut ranked = self.identity(world);
@@ -112,10 +114,7 @@ impl<'a> Draft<'a> {
     }
 
     fn creation(&self) -> Op {
-        Op::CreateAccount {
-            name: self.client.account_name.clone(),
-            email: self.client.notification_email.clone(),
-        }
+        Op::CreateAccount { name: self.client.account_name.clone(), email: self.client.notification_email.clone() }
     }
 
     /// The account itself: made, or given its name and notification email.
@@ -161,7 +160,7 @@ impl<'a> Draft<'a> {
         let subscription = self.subscription();
         if let Some(why) = self.people.unreadable.clone().or_else(|| subscription.as_ref().err().cloned()) {
             let what = if self.people.unreadable.is_some() { "members" } else { "subscription" };
-            self.message = Some(format!("its {what} cannot be read, so nothing that depends on them is done: {why}"));
+            self.message = Some(format!("its {what} cannot be read, so what depends on that is left as it is: {why}"));
             self.removals.clear();
             if let Ok(Some(subscription)) = subscription {
                 self.without_people(world, subscription, ranked);
@@ -186,7 +185,8 @@ impl<'a> Draft<'a> {
             everyone: staying.saturating_add(coming(&adds, |_| true)),
         };
         let steps = subscription::decide(world, self.client, now, &target, heads);
-        self.free_now = free_now(in_force, subscription.filter(|s| s.is_active()), staying);
+        let usable = subscription.filter(|_| matches!(now, Now::Active(_)));
+        self.free_now = free_now(in_force, usable, staying);
         self.note_drift(world, subscription, &steps);
         note_sign_ups(&mut adds, final_plan, self.free_now);
 
@@ -227,12 +227,7 @@ impl<'a> Draft<'a> {
 
     /// What is safe while the members are not known: to cancel, and to choose a plan whose
     /// price and room do not depend on them.
-    fn without_people(
-        &self,
-        world: &World<'_>,
-        subscription: &Subscription,
-        ranked: &mut Vec<(u8, Action)>,
-    ) {
+    fn without_people(&self, world: &World<'_>, subscription: &Subscription, ranked: &mut Vec<(u8, Action)>) {
         let now = Now::of(Some(subscription));
         let target = choose(world.offer(), &self.client.plan, now.plan(), 1);
         let nobody = Heads { staying: 0, seated: 0, everyone: 0 };
@@ -243,7 +238,7 @@ impl<'a> Draft<'a> {
     }
 
     fn note_drift(&mut self, world: &World<'_>, subscription: Option<&Subscription>, steps: &Steps) {
-        let Some(observed) = self.found.observed() else { return };
+        let Found::Account(observed) = self.found else { return };
         let Some(subscription) = subscription.filter(|subscription| subscription.is_active()) else { return };
         let mut note = |what, message| {
             let (account_id, client) = (observed.account.id.clone(), self.client.name.clone());
@@ -311,11 +306,7 @@ impl<'a> Draft<'a> {
         let Self { client, found, people, removals: _, actions, drift: _, free_now: _, message, before, after } = self;
         let offered = world.offer().account_management;
         let unread = found.observed().is_some() && (people.unreadable.is_some() || (offered && message.is_some()));
-        let state = if client.suspend {
-            AccountState::Suspended
-        } else {
-            state_of(&actions, unread)
-        };
+        let state = if client.suspend { AccountState::Suspended } else { state_of(&actions, unread) };
         let mut part = AccountPlan {
             name: client.name.to_string(),
             client: Some(client.name.clone()),

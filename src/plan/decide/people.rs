@@ -68,8 +68,7 @@ impl People {
 
 /// Who is wanted: the members listed, without those who leave by an offboarding.
 pub(super) fn wanted<'a>(world: &World<'_>, client: &'a Client) -> Vec<&'a WantedMember> {
-    let mut wanted: Vec<_> =
-        client.members.iter().filter(|member| world.leaves_by(&member.email).is_none()).collect();
+    let mut wanted: Vec<_> = client.members.iter().filter(|member| world.leaves_by(&member.email).is_none()).collect();
     wanted.sort_by(|a, b| a.email.cmp(&b.email));
     wanted.dedup_by(|a, b| a.email == b.email);
     wanted
@@ -149,8 +148,7 @@ pub(super) fn adds(world: &World<'_>, client: &Client, people: &People) -> Vec<A
         .filter(|member| member.email != *world.ourselves() && people.get(&member.email).is_none())
         .map(|member| {
             let known = world.is_user(&member.email);
-            let mut action =
-                Action::planned(Op::AddMember { email: member.email.clone(), access: member.access });
+            let mut action = Action::planned(Op::AddMember { email: member.email.clone(), access: member.access });
             action.unregistered = !known;
             if member.email == client.notification_email {
                 let message = format!(
@@ -211,7 +209,8 @@ pub(super) fn accesses(
         };
         let action = match member.access {
             Access::Limited if single => {
-                let message = "the plan has no limited access; write access: full, or choose a plan for several members";
+                let message =
+                    "the plan has no limited access; write access: full, or choose a plan for several members";
                 Action::blocked(op, Reason::AccessUnavailable, message)
             }
             Access::Limited if !world.offer().capabilities.has(Capability::LimitedAccess) => {

@@ -2,6 +2,7 @@
 
 use crate::plan::tree::{AccountState, Action, ActionState, Op, Reason};
 
+use super::subscription::on_its_way;
 use super::{Draft, Found};
 
 /// Takes out of the plan what depends on something that does not go ahead: everything on the
@@ -11,7 +12,8 @@ pub(in crate::plan) fn cascade(draft: &mut Draft<'_>) {
         skip(&mut draft.actions, |action| !is_creation(&action.op), "the account is not created");
         return;
     }
-    let held_email = draft.actions.iter().any(|a| matches!(a.op, Op::UpdateAccount { email: Some(_), .. }) && stopped(a));
+    let held_email =
+        draft.actions.iter().any(|a| matches!(a.op, Op::UpdateAccount { email: Some(_), .. }) && stopped(a));
     if let Some(email) = draft.found.observed().and_then(|o| o.account.email.as_ref()).filter(|_| held_email) {
         skip(
             &mut draft.actions,
@@ -19,17 +21,28 @@ pub(in crate::plan) fn cascade(draft: &mut Draft<'_>) {
             "this is the notification email until it is changed",
         );
     }
-    let Some(gate) = draft.actions.iter().find(|action| opens_the_door(&action.op) && stopped(action)) else { return };
+    let before = draft.actions.iter().take_while(|action| !matches!(action.op, Op::AddMember { .. }));
+    let Some(gate) = before.into_iter().find(|action| opens_the_door(&action.op) && stopped(action)) else { return };
     let message = match gate.op {
         Op::Subscribe { .. } => "needs the subscription, which does not go ahead",
         Op::ChangePlan { .. } => "needs the other plan, which does not go ahead",
         _ => "needs a seat, and none is bought",
     };
+    let pending = draft.subscription().ok().flatten().filter(|now| now.pending_plan.is_some());
+    let seats_kept = matches!(gate.op, Op::SetSeats { .. });
+    if let Some(now) = pending.filter(|_| seats_kept) {
+        // Without the seats nothing cancels the pending change: it need not be asked for again.
+        let again =
+            |op: &Op| matches!(op, Op::ChangePlan { to, downgrade: true, .. } if Some(to) == now.pending_plan.as_ref());
+        for action in draft.actions.iter_mut().filter(|action| action.is_planned() && again(&action.op)) {
+            action.hold(ActionState::Waiting, Reason::DowngradeAtRenewal, on_its_way(now));
+        }
+    }
     let Some(mut free) = draft.free_now else { return };
-    // Whoever is not known to be a user needs no seat to be tried, but a plan for several.
-    let tries = matches!(gate.op, Op::SetSeats { .. });
+
     for action in draft.actions.iter_mut().filter(|action| matches!(action.op, Op::AddMember { .. })) {
-        if !action.is_planned() || (action.unregistered && tries) {
+        // Whoever is not known to be a user needs no seat to be tried, but a plan for several.
+        if !action.is_planned() || (action.unregistered && seats_kept) {
             continue;
         }
         if free > 0 && !action.unregistered {

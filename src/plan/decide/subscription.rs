@@ -69,13 +69,7 @@ pub(super) struct Steps {
 }
 
 /// Decides about plan and seats of an account whose members are known.
-pub(super) fn decide(
-    world: &World<'_>,
-    client: &Client,
-    now: Now<'_>,
-    target: &Target<'_>,
-    heads: Heads,
-) -> Steps {
+pub(super) fn decide(world: &World<'_>, client: &Client, now: Now<'_>, target: &Target<'_>, heads: Heads) -> Steps {
     let mut steps = match now {
         Now::Settling(subscription) => settling(subscription),
         Now::Without => without(target, heads),
@@ -113,13 +107,7 @@ fn without(target: &Target<'_>, heads: Heads) -> Steps {
     Steps { before: vec![action], ..Steps::default() }
 }
 
-fn active(
-    world: &World<'_>,
-    client: &Client,
-    subscription: &Subscription,
-    target: &Target<'_>,
-    heads: Heads,
-) -> Steps {
+fn active(world: &World<'_>, client: &Client, subscription: &Subscription, target: &Target<'_>, heads: Heads) -> Steps {
     let offer = world.offer();
     match target {
         Target::Nothing => {
@@ -172,13 +160,7 @@ fn keep(offer: &Offer, subscription: &Subscription, pending: &PlanId, heads: Hea
     Steps { before: vec![Action::planned(op).noting(&note)], ..Steps::default() }
 }
 
-fn change(
-    world: &World<'_>,
-    client: &Client,
-    subscription: &Subscription,
-    plan: &PlanOffer,
-    heads: Heads,
-) -> Steps {
+fn change(world: &World<'_>, client: &Client, subscription: &Subscription, plan: &PlanOffer, heads: Heads) -> Steps {
     let offer = world.offer();
     let current = offer.plan(&subscription.plan);
     let downgrade = current.is_some_and(|current| price::is_downgrade(current, plan, heads.seated));
@@ -216,12 +198,17 @@ fn change(
             seats: subscription.pending_seats,
             downgrade: true,
         };
-        let message = format!("on its way: it begins at the renewal{}", on(subscription.current_period_ends_at));
+        let message = on_its_way(subscription);
         steps.after.push(Action::held(op, ActionState::Waiting, Reason::DowngradeAtRenewal, message));
     } else {
         steps.after.push(Action::planned(op).noting("asked for again, because buying seats cancels it"));
     }
     steps
+}
+
+/// What is said of a pending change that is wanted.
+pub(super) fn on_its_way(subscription: &Subscription) -> String {
+    format!("on its way, it begins at {}", renewal(subscription.current_period_ends_at))
 }
 
 /// Seats of the plan in force: as many as are needed now, never fewer than are present.
@@ -241,7 +228,7 @@ fn seats(world: &World<'_>, subscription: &Subscription, heads: Heads) -> Steps 
             Action::planned(op(heads.seated))
         } else {
             let message = format!(
-                "{} seats are needed and {have} are there, but {} sells none by self-service; ask the service for them",
+                "{} seats are needed, {have} paid for, and {} sells none by self-service; ask the service for more",
                 heads.seated, subscription.plan
             );
             Action::blocked(op(heads.seated), Reason::PlanUnavailable, message)
@@ -253,7 +240,12 @@ fn seats(world: &World<'_>, subscription: &Subscription, heads: Heads) -> Steps 
     let cut = subscription.pending_seats.filter(|_| subscription.pending_plan.is_none());
     if let Some(cut) = cut.filter(|cut| *cut < heads.seated) {
         let note = format!("cancels the cut to {cut} at renewal");
-        steps.before.push(Action::planned(op(heads.seated)).noting(&note));
+        let action = Action::planned(op(heads.seated)).noting(&note);
+        if heads.seated < have {
+            steps.after.push(action)
+        } else {
+            steps.before.push(action)
+        }
         return steps;
     }
     let floor = heads.everyone.max(included);
@@ -263,9 +255,9 @@ fn seats(world: &World<'_>, subscription: &Subscription, heads: Heads) -> Steps 
         Some(cut) if cut <= floor => {
             if trim {
                 let message = format!(
-                    "{} fewer from the renewal on{}",
+                    "{} fewer at {}",
                     count((have - cut) as usize, "seat", "seats"),
-                    on(subscription.current_period_ends_at)
+                    renewal(subscription.current_period_ends_at)
                 );
                 steps.after.push(Action::held(op(cut), ActionState::Waiting, Reason::SeatsAtRenewal, message));
             }
@@ -290,6 +282,6 @@ fn too_many(plan: &PlanOffer, heads: Heads) -> Option<String> {
     ))
 }
 
-fn on(time: Option<Timestamp>) -> String {
-    time.map_or_else(String::new, |time| format!(" on {}", time.strftime("%Y-%m-%d")))
+fn renewal(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "the renewal".to_owned(), |time| format!("the renewal on {}", time.strftime("%Y-%m-%d")))
 }
