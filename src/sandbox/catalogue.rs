@@ -2,22 +2,16 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-/// An amount of money in US cents; a decimal string on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+/// An amount of money in US cents, shown as `29.00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cents(pub u64);
 
 impl fmt::Display for Cents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
-    }
-}
-
-impl Serialize for Cents {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
     }
 }
 
@@ -163,7 +157,7 @@ pub static PLANS: [Plan; 7] = [
         identifier: "dnsimple-professional",
         name: "Professional",
         family: "professional",
-        base_price: Some(Cents(35_00)),
+        base_price: Some(Cents(29_00)),
         standing: Standing::Legacy,
         ..SINGLE
     },

@@ -130,18 +130,23 @@ impl<'w> Moment<'w> {
     /// Moves `updated_at` of an account whose subscription or members change, where the
     /// server is honest about it.
     pub fn touch(&self, draft: &mut Draft, account: AccountId) {
-        let Some(account) = self.world.accounts.get(&account) else { return };
-        if self.terms.offers(Extension::UpdatedAt) {
-            draft.put(Change::PutAccount(self.moved(account)));
-        }
+        touch(draft, self.world, self.terms, account, self.now);
     }
+}
 
-    /// The account with a later `updated_at`: times have whole seconds on the wire, and a
-    /// second change within one must show too.
-    fn moved(&self, account: &Account) -> Account {
-        let next = account.updated_at.saturating_add(SignedDuration::from_secs(1)).unwrap_or(account.updated_at);
-        Account { updated_at: self.now.max(next), ..account.clone() }
+fn touch(draft: &mut Draft, world: &World, terms: &Terms, account: AccountId, now: Timestamp) {
+    if let Some(account) = world.accounts.get(&account)
+        && terms.offers(Extension::UpdatedAt)
+    {
+        draft.put(Change::PutAccount(moved(account, now)));
     }
+}
+
+/// The account with a later `updated_at`: times have whole seconds on the wire, and a
+/// second change within one must show too.
+fn moved(account: &Account, now: Timestamp) -> Account {
+    let next = account.updated_at.saturating_add(SignedDuration::from_secs(1)).unwrap_or(account.updated_at);
+    Account { updated_at: now.max(next), ..account.clone() }
 }
 
 /// Why a request is refused: the status, the message, and the fields at fault.

@@ -26,6 +26,25 @@ fn it_describes_every_call_of_the_contract() {
         }
     }
     calls.sort();
-    insta::assert_snapshot!(calls.join("\n"), @"");
+    insta::assert_snapshot!(calls.join("\n"), @r#"
+    DELETE /{account}/members/{id}
+    DELETE /{account}/subscription
+    DELETE /{account}/webhooks/{id}
+    GET /accounts
+    GET /accounts/{id}
+    GET /plans
+    GET /whoami
+    GET /{account}/billing/charges
+    GET /{account}/members
+    GET /{account}/subscription
+    GET /{account}/webhooks
+    GET /{account}/webhooks/{id}
+    PATCH /accounts/{id}
+    PATCH /{account}/members/{id}
+    POST /accounts
+    POST /{account}/members
+    POST /{account}/webhooks
+    PUT /{account}/subscription
+    "#);
     assert_eq!(description["openapi"], "3.1.0");
 }

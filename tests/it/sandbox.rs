@@ -1,4 +1,5 @@
 //! The account API over real HTTP: conventions, extensions, what is kept over a restart.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail as its test may")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -124,14 +125,56 @@ async fn a_client_is_created_subscribed_and_joined() {
     told.push(client.delete("/1/subscription").await.told());
     told.push(client.get("/accounts/1").await.told());
     told.push(client.get("/1385/members").await.told());
-    insta::assert_snapshot!(told.join("\n"), @"");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&client.ledger().await).unwrap(), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    200 {"data":{"account":null,"user":{"created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":1,"updated_at":"2026-03-01T12:00:00Z"}}}
+    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"name":"Acme","plan_identifier":null,"updated_at":"2026-03-01T12:00:00Z"}}
+    404 {"message":"The account has no subscription"}
+    201 {"data":{"created_at":"2026-03-01T12:00:00Z","current_period_ends_at":"2026-03-31T12:00:00Z","dunned":false,"id":1,"pending_plan_identifier":null,"pending_seats":null,"plan_identifier":"teams-v2-monthly","seats":2,"state":"subscribed","trial_ends_at":"2026-03-31T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"}}
+    201 {"data":{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"jane@acme.example","id":2,"state":"active","user_id":2}}
+    400 {"errors":{"email":["is not a registered user"],"seats":["none available"]},"message":"Validation failed"}
+    200 {"data":[{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":1,"state":"active","user_id":1},{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"jane@acme.example","id":2,"state":"active","user_id":2}],"name":"Acme","plan_identifier":"teams-v2-monthly","subscription":{"created_at":"2026-03-01T12:00:00Z","current_period_ends_at":"2026-03-31T12:00:00Z","dunned":false,"id":1,"pending_plan_identifier":null,"pending_seats":null,"plan_identifier":"teams-v2-monthly","seats":2,"state":"subscribed","trial_ends_at":"2026-03-31T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"},"updated_at":"2026-03-01T12:00:02Z"}],"pagination":{"current_page":1,"per_page":30,"total_entries":1,"total_pages":1}}
+    200 {"data":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":1,"state":"active","user_id":1},{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"jane@acme.example","id":2,"state":"active","user_id":2}],"pagination":{"current_page":1,"per_page":30,"total_entries":2,"total_pages":1}}
+    403 {"message":"You cannot remove yourself; another member with full access must"}
+    204 ""
+    204 ""
+    200 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"name":"Acme","plan_identifier":null,"updated_at":"2026-03-01T12:00:04Z"}}
+    404 {"message":"Account `1385` not found"}
+    "#);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&client.ledger().await).unwrap(), @r#"
+    {
+      "accounts_created": 1,
+      "charges": [],
+      "invitations_sent": 0,
+      "mails": [
+        {
+          "account_id": 1,
+          "at": "2026-03-01T12:00:00Z",
+          "subject": "You were added to Acme",
+          "to": "jane@acme.example"
+        }
+      ],
+      "members_added": 1,
+      "requests": {
+        "DELETE /v2/{account}/members/{id}": 2,
+        "DELETE /v2/{account}/subscription": 1,
+        "GET /v2/accounts": 1,
+        "GET /v2/accounts/{id}": 1,
+        "GET /v2/whoami": 1,
+        "GET /v2/{account}/members": 2,
+        "GET /v2/{account}/subscription": 1,
+        "POST /v2/accounts": 1,
+        "POST /v2/{account}/members": 2,
+        "PUT /v2/{account}/subscription": 1
+      },
+      "subscriptions_created": 1
+    }
+    "#);
 }
 
 #[tokio::test]
 async fn plans_and_capabilities_are_told() {
     let (_sandbox, client) = started(Options::default()).await;
-    insta::assert_snapshot!(serde_json::to_string(&client.get("/plans").await.body).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string(&client.get("/plans").await.body).unwrap(), @r#"{"capabilities":["bulk","idempotency_keys","updated_at","limited_access"],"data":[{"available":true,"base_price":"0.00","billing_period":"monthly","family":"solo","identifier":"solo-v2-monthly","included_seats":1,"max_members":1,"multi_member":false,"name":"Solo","seat_price":null},{"available":true,"base_price":"29.00","billing_period":"monthly","family":"teams","identifier":"teams-v2-monthly","included_seats":1,"max_members":null,"multi_member":true,"name":"Teams","seat_price":"29.00"},{"available":false,"base_price":null,"billing_period":"yearly","family":"enterprise","identifier":"enterprise-v1-yearly","included_seats":null,"max_members":null,"multi_member":true,"name":"Enterprise","seat_price":null},{"available":false,"base_price":"6.00","billing_period":"monthly","family":"personal","identifier":"dnsimple-personal","included_seats":1,"max_members":1,"multi_member":false,"name":"Personal","seat_price":null},{"available":false,"base_price":"29.00","billing_period":"monthly","family":"professional","identifier":"dnsimple-professional","included_seats":1,"max_members":1,"multi_member":false,"name":"Professional","seat_price":null},{"available":false,"base_price":"99.00","billing_period":"monthly","family":"business","identifier":"dnsimple-business","included_seats":5,"max_members":null,"multi_member":true,"name":"Business","seat_price":"15.00"},{"available":false,"base_price":"35.00","billing_period":"monthly","family":"teams","identifier":"teams-v1-monthly","included_seats":1,"max_members":null,"multi_member":true,"name":"Teams (2023)","seat_price":"20.00"}]}"#);
 }
 
 #[tokio::test]
@@ -199,7 +242,24 @@ async fn errors_are_json_whatever_is_wrong_with_the_request() {
         assert!(answer.header("x-request-id").is_some() && answer.header("x-sandbox-world").is_some());
         told.push(format!("{what}: {}", answer.told()));
     }
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    no token: 401 {"message":"Authentication failed"}
+    another token: 401 {"message":"Authentication failed"}
+    an unknown route: 404 {"message":"Nothing is at `/domains/1/x`"}
+    an unknown route outside: 404 {"message":"Nothing is at `/nothing`"}
+    an id that is none: 404 {"message":"Not found"}
+    an id past all numbers: 404 {"message":"Not found"}
+    an unknown method: 405 {"message":"`PUT` is not allowed here"}
+    no content type: 400 {"message":"The body must be JSON, with Content-Type application/json"}
+    another content type: 400 {"message":"The body must be JSON, with Content-Type application/json"}
+    broken JSON: 400 {"message":"The body cannot be understood: EOF while parsing a value at line 1 column 8"}
+    deep JSON: 400 {"message":"The body cannot be understood: recursion limit exceeded at line 1 column 128"}
+    a wrong type: 400 {"message":"The body cannot be understood: invalid type: integer `5`, expected a string"}
+    no body: 400 {"message":"The body cannot be understood: EOF while parsing a value at line 1 column 0"}
+    too long: 413 {"message":"The body is over 1 MiB"}
+    a page that is none: 400 {"errors":{"page":["must be a number from 1"],"per_page":["must be a number from 1"]},"message":"Validation failed"}
+    a day that is none: 400 {"errors":{"end_date":["must be a date like 2016-12-11"],"start_date":["must be a date like 2016-12-11"]},"message":"Validation failed"}
+    "#);
 }
 
 #[tokio::test]
@@ -244,7 +304,12 @@ async fn the_quota_is_told_on_every_answer_and_a_refusal_carries_nothing_out() {
             .map(|name| answer.header(name).unwrap().to_owned());
         told.push(format!("{} {quota:?} {}", answer.status, answer.body["message"]));
     }
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    201 ["2", "1", "1772370000"] null
+    201 ["2", "0", "1772370000"] null
+    429 ["2", "0", "1772370000"] "quota exceeded"
+    201 ["2", "1", "1772373600"] null
+    "#);
     let ledger = client.ledger().await;
     assert_eq!((&ledger["accounts_created"], &ledger["requests"]), (&json!(3), &json!({"POST /v2/accounts": 4})));
 }
@@ -263,7 +328,7 @@ async fn a_key_replays_its_answer_for_a_day_and_refuses_another_body() {
     let again = create(json!({"email": "dns@agency.example", "name": "Acme"})).await;
     assert_eq!((again.told(), again.header("idempotency-replayed")), (first.told(), Some("true")));
     let other = create(json!({"name": "Other", "email": "dns@agency.example"})).await;
-    insta::assert_snapshot!(other.told(), @"");
+    insta::assert_snapshot!(other.told(), @r#"422 {"message":"The Idempotency-Key was used with another body"}"#);
     assert_eq!(client.arrange("clock", json!({"advance_seconds": 24 * 60 * 60 - 1})).await.status, 200);
     assert_eq!(create(acme()).await.body["data"]["id"], 1);
     assert_eq!(client.arrange("clock", json!({"advance_seconds": 1})).await.status, 200);
@@ -301,7 +366,12 @@ async fn invitations_wait_until_they_are_accepted() {
     told.push(client.post("/1/members", json!({"email": "new@acme.example"})).await.told());
     told.push(client.arrange("invitations/2/accept", json!({})).await.told());
     told.push(client.arrange("invitations/2/accept", json!({})).await.told());
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    201 {"data":{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"new@acme.example","id":2,"state":"invited","user_id":null}}
+    400 {"errors":{"email":["has already been taken"],"seats":["none available"]},"message":"Validation failed"}
+    200 {"data":{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"new@acme.example","id":2,"state":"active","user_id":2}}
+    404 {"message":"Invitation `2` not found"}
+    "#);
     let ledger = client.ledger().await;
     assert_eq!((&ledger["invitations_sent"], ledger["mails"].as_array().unwrap().len()), (&json!(1), 1));
 }
@@ -323,7 +393,16 @@ async fn accounts_are_arranged_and_only_ours_are_seen() {
     told.push(client.get("/accounts").await.told());
     told.push(client.get("/accounts/3").await.told());
     told.push(client.put("/4/subscription", json!({"plan_identifier": "teams-v2-monthly"})).await.told());
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":1,"state":"active","user_id":1},{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"jane@acme.example","id":2,"state":"active","user_id":2}],"name":"Ours","plan_identifier":"teams-v2-monthly","subscription":{"created_at":"2026-03-01T12:00:00Z","current_period_ends_at":"2026-04-01T12:00:00Z","dunned":false,"id":1,"pending_plan_identifier":null,"pending_seats":null,"plan_identifier":"teams-v2-monthly","seats":2,"state":"subscribed","trial_ends_at":null,"updated_at":"2026-03-01T12:00:00Z"},"updated_at":"2026-03-01T12:00:00Z"}}
+    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@theirs.example","id":2,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"owner@theirs.example","id":3,"state":"active","user_id":3},{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":4,"state":"active","user_id":1}],"name":"Theirs","plan_identifier":null,"subscription":null,"updated_at":"2026-03-01T12:00:00Z"}}
+    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@hidden.example","id":3,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"owner@hidden.example","id":5,"state":"active","user_id":4}],"name":"Hidden","plan_identifier":null,"subscription":null,"updated_at":"2026-03-01T12:00:00Z"}}
+    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@theirs.example","id":4,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"owner@theirs.example","id":6,"state":"active","user_id":3},{"access":"limited","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":7,"state":"active","user_id":1}],"name":"Guest","plan_identifier":"dnsimple-business","subscription":{"created_at":"2026-03-01T12:00:00Z","current_period_ends_at":"2026-04-01T12:00:00Z","dunned":false,"id":2,"pending_plan_identifier":null,"pending_seats":null,"plan_identifier":"dnsimple-business","seats":5,"state":"subscribed","trial_ends_at":null,"updated_at":"2026-03-01T12:00:00Z"},"updated_at":"2026-03-01T12:00:00Z"}}
+    400 {"errors":{"email":["is an invalid email address"],"name":["can't be blank"],"plan":["is unknown"]},"message":"Validation failed"}
+    200 {"data":[{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"name":"Ours","plan_identifier":"teams-v2-monthly","updated_at":"2026-03-01T12:00:00Z"},{"created_at":"2026-03-01T12:00:00Z","email":"dns@theirs.example","id":2,"name":"Theirs","plan_identifier":null,"updated_at":"2026-03-01T12:00:00Z"},{"created_at":"2026-03-01T12:00:00Z","email":"dns@theirs.example","id":4,"name":"Guest","plan_identifier":"dnsimple-business","updated_at":"2026-03-01T12:00:00Z"}],"pagination":{"current_page":1,"per_page":30,"total_entries":3,"total_pages":1}}
+    404 {"message":"Account `3` not found"}
+    403 {"message":"Full access to the account is required"}
+    "#);
     assert_eq!(client.ledger().await["accounts_created"], 0);
 }
 
@@ -342,7 +421,16 @@ async fn charges_and_webhooks_are_those_of_the_published_api() {
     told.push(client.get("/1/webhooks/1").await.told());
     told.push(client.delete("/1/webhooks/1").await.told());
     told.push(client.get("/1/webhooks/1").await.told());
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    200 {"data":[{"balance_amount":"0.00","invoiced_at":"2026-03-31T12:00:00Z","items":[{"amount":"29.00","description":"first period after the trial of teams-v2-monthly, 1 seat(s)","product_id":1,"product_reference":"teams-v2-monthly","product_type":"subscription"}],"reference":"1-1","state":"collected","total_amount":"29.00"},{"balance_amount":"0.00","invoiced_at":"2026-04-30T12:00:00Z","items":[{"amount":"29.00","description":"renewal of teams-v2-monthly, 1 seat(s)","product_id":1,"product_reference":"teams-v2-monthly","product_type":"subscription"}],"reference":"1-2","state":"collected","total_amount":"29.00"}],"pagination":{"current_page":1,"per_page":30,"total_entries":2,"total_pages":1}}
+    200 {"data":[{"balance_amount":"0.00","invoiced_at":"2026-04-30T12:00:00Z","items":[{"amount":"29.00","description":"renewal of teams-v2-monthly, 1 seat(s)","product_id":1,"product_reference":"teams-v2-monthly","product_type":"subscription"}],"reference":"1-2","state":"collected","total_amount":"29.00"}],"pagination":{"current_page":1,"per_page":30,"total_entries":1,"total_pages":1}}
+    400 {"errors":{"url":["must be an HTTPS URL"]},"message":"Validation failed"}
+    201 {"data":{"id":1,"suppressed_at":null,"url":"https://bursar.example/hook/abc"}}
+    200 {"data":[{"id":1,"suppressed_at":null,"url":"https://bursar.example/hook/abc"}]}
+    200 {"data":{"id":1,"suppressed_at":null,"url":"https://bursar.example/hook/abc"}}
+    204 ""
+    404 {"message":"Webhook `1` not found"}
+    "#);
 }
 
 #[tokio::test]
@@ -352,7 +440,7 @@ async fn a_restart_keeps_everything() {
     let looks = async |client: &Client| {
         let ledger = client.ledger().await;
         let accounts = client.get("/accounts?include=subscription,members").await;
-        (ledger, accounts.body, accounts.header("x-sandbox-world").unwrap().to_owned())
+        (ledger, accounts.body.clone(), accounts.header("x-sandbox-world").unwrap().to_owned())
     };
     let (sandbox, client) = started(options.clone()).await;
     let keyed = async |client: &Client| {
@@ -398,6 +486,14 @@ async fn a_file_in_use_or_of_something_else_is_refused() {
     assert!(error.starts_with("cannot open the sandbox's file"), "{error}");
     sandbox.stop().await;
 
+    let other = folder.path().join("other.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&other).create_if_missing(true);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query("CREATE TABLE journal (id)").execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let error = sandbox::start(Options { data: Some(other), ..Options::default() }).await.unwrap_err().to_string();
+    assert!(error.ends_with("other.db is a database, but not a sandbox's"), "{error}");
+
     let other = folder.path().join("notes.txt");
     std::fs::write(&other, "not a database at all, but long enough to be taken for one, were it not for its head")
         .unwrap();
@@ -412,7 +508,7 @@ async fn a_user_whose_card_fails_buys_nothing() {
     let body = json!({"email": "agency@example.com", "card": "4000 0000 0000 0341"});
     assert_eq!(client.arrange("users", body).await.status, 200);
     let answer = client.put("/1/subscription", json!({"plan_identifier": "solo-v2-monthly"})).await;
-    insta::assert_snapshot!(answer.told(), @"");
+    insta::assert_snapshot!(answer.told(), @r#"402 {"message":"The card was refused"}"#);
 }
 
 #[tokio::test]
@@ -432,9 +528,9 @@ async fn strangers_are_kept_out() {
 #[tokio::test]
 async fn it_listens_on_this_machine_only_and_its_token_must_fit_a_header() {
     let far = Options { listen: "0.0.0.0:0".parse().unwrap(), ..Options::default() };
-    insta::assert_snapshot!(sandbox::start(far).await.unwrap_err(), @"");
+    insta::assert_snapshot!(sandbox::start(far).await.unwrap_err(), @"the sandbox listens on loopback only, not on 0.0.0.0:0");
     let silent = Options { token: "a b".to_owned(), ..Options::default() };
-    insta::assert_snapshot!(sandbox::start(silent).await.unwrap_err(), @"");
+    insta::assert_snapshot!(sandbox::start(silent).await.unwrap_err(), @"the sandbox's token must be visible ASCII characters, and at least one");
     let nobody = Options { users: vec!["no\u{1b}body".to_owned()], ..Options::default() };
-    insta::assert_snapshot!(sandbox::start(nobody).await.unwrap_err(), @"");
+    insta::assert_snapshot!(sandbox::start(nobody).await.unwrap_err(), @r#"cannot sign up `no\u{1b}body`: not an email address"#);
 }

@@ -1,4 +1,5 @@
 //! `bursar sandbox` as a program: what it says, how it stops, what a kill leaves behind.
+#![allow(clippy::unwrap_used, reason = "a helper of a test may fail as its test may")]
 
 use std::path::Path;
 use std::process::Stdio;
@@ -48,7 +49,12 @@ async fn it_says_where_it_listens_and_stops_on_sigterm() {
     assert!(ended.success());
     let mut talk = String::new();
     child.stderr.take().unwrap().read_to_string(&mut talk).await.unwrap();
-    insta::assert_snapshot!(talk.replace(&url, "URL"), @"");
+    insta::assert_snapshot!(talk.replace(&url, "URL"), @r#"
+    The page for people is URL/, the API URL/v2.
+    The token is `sandbox`. For example:
+        curl -H 'Authorization: Bearer sandbox' 'URL/v2/accounts?include=subscription,members'
+    Stopping.
+    "#);
 }
 
 async fn reqwest_is_up(url: &str) -> bool {
@@ -86,12 +92,18 @@ fn what_it_cannot_do_is_told_with_a_way_out() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
         String::from_utf8(output.stderr).unwrap()
     };
-    insta::assert_snapshot!(refused(&["--listen", "0.0.0.0:8787"]), @"");
-    insta::assert_snapshot!(refused(&["--users", "no-such-file"]), @"");
+    insta::assert_snapshot!(refused(&["--listen", "0.0.0.0:8787"]), @r#"
+    Error: the sandbox listens on loopback only, not on 0.0.0.0:8787
+    Hint: use 127.0.0.1 or [::1]; its token is no secret
+    "#);
+    insta::assert_snapshot!(refused(&["--users", "no-such-file"]), @r#"
+    Error: cannot read no-such-file
+    Caused by: No such file or directory (os error 2)
+    "#);
     let folder = tempfile::tempdir().unwrap();
     let people = folder.path().join("people.txt");
     std::fs::write(&people, "# people\njane@acme.example\nnobody\n").unwrap();
-    insta::assert_snapshot!(refused(&["--listen", "127.0.0.1:0", "--users", people.to_str().unwrap()]), @"");
+    insta::assert_snapshot!(refused(&["--listen", "127.0.0.1:0", "--users", people.to_str().unwrap()]), @"Error: cannot sign up `nobody`: not an email address");
     assert!(refused(&["--without", "bulk,flying"]).contains("flying"));
     assert!(Path::new(&people).exists());
 }

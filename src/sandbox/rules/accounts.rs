@@ -2,7 +2,7 @@
 
 use crate::sandbox::world::{Access, Account, AccountId, Change, Draft, Member, Webhook, WebhookId, same_email};
 
-use super::{Door, Faults, Moment, Refusal, is_email};
+use super::{Door, Faults, Moment, Refusal, is_email, moved};
 
 /// The most characters in the name of an account.
 const LONGEST_NAME: usize = 255;
@@ -75,7 +75,7 @@ pub fn update(m: &Moment, id: AccountId, name: Option<&str>, email: Option<&str>
     if name == account.name && email == account.email {
         return Ok((draft, account.clone()));
     }
-    let changed = Account { name: name.to_owned(), email: email.to_owned(), ..m.moved(account) };
+    let changed = Account { name: name.to_owned(), email: email.to_owned(), ..moved(account, m.now) };
     draft.put(Change::PutAccount(changed.clone()));
     Ok((draft, changed))
 }

@@ -247,7 +247,7 @@ fn rule_6_which_changes_are_downgrades() {
         (SOLO, TEAMS, false),
         (TEAMS, SOLO, true),
         ("dnsimple-personal", TEAMS, false),
-        ("dnsimple-professional", TEAMS, true),
+        ("dnsimple-professional", TEAMS, false),
         ("dnsimple-personal", SOLO, true),
         ("enterprise-v1-yearly", TEAMS, true),
         ("teams-v1-monthly", TEAMS, true),

@@ -4,9 +4,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
 use crate::sandbox::catalogue::{self, Cents, Period};
-use crate::sandbox::world::{AccountId, Change, Charge, Draft, Subscription, World};
+use crate::sandbox::world::{AccountId, Change, Charge, ChargeId, Draft, Subscription, World};
 
-use super::{Moment, Refusal, Terms};
+use super::{Moment, Refusal, Terms, touch};
 
 /// How long a kept answer to an `Idempotency-Key` lives.
 pub const KEY_LIFE: SignedDuration = SignedDuration::from_hours(24);
@@ -52,11 +52,7 @@ pub fn fall_due(world: &World, terms: &Terms, to: Timestamp) -> Draft {
         while renewed.current_period_ends_at <= to {
             charges.extend(renew(&mut renewed, world.seats_taken(subscription.account_id)));
         }
-        let owner = world.users.keys().next().copied();
-        if let Some(caller) = owner {
-            let m = Moment { world, caller, now: renewed.updated_at, terms, door: super::Door::ByHand };
-            m.touch(&mut draft, subscription.account_id);
-        }
+        touch(&mut draft, world, terms, renewed.account_id, renewed.updated_at);
         draft.put(Change::PutSubscription(renewed));
     }
     charges.sort_by_key(|due: &Due| (due.at, due.account_id));
@@ -80,7 +76,7 @@ struct Due {
 }
 
 impl Due {
-    fn collected(self, id: crate::sandbox::world::ChargeId) -> Charge {
+    fn collected(self, id: ChargeId) -> Charge {
         let Self { account_id, amount, at, reason, subscription } = self;
         let Subscription { id: subscription_id, plan_identifier, .. } = subscription;
         Charge { id, account_id, amount, at, reason, subscription_id, plan_identifier }
