@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_source_line_is_shown_inert_and_the_mark_stays_on_the_same_characters() {
         let line = "name: a\u{1b}[31mb # \u{202e}x";
-        let (shown, marked) = excerpt(line, 6, 13);
+        let (shown, marked) = excerpt(line, 6, 12);
         assert_eq!(shown, "name: a\\u{1b}[31mb # \\u{202e}x");
         assert_eq!(&shown[marked], "a\\u{1b}[31m");
     }

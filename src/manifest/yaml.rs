@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as YamlSpan, Tag};
+use serde_yaml::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span as YamlSpan, Tag};
 
 use super::codes;
 use super::report::{DocumentReport, Draft, Span, clamp};
@@ -251,8 +251,7 @@ impl<'a> Builder<'a, '_> {
 
     fn push(&mut self, span: Span, frame: Frame<'a>) -> Result<(), Unreadable> {
         if self.stack.len() == DEEPEST {
-            let message = format!("nested more than {DEEPEST} levels deep");
-            self.report.add(Draft::new(&codes::TOO_DEEP, span, message).help("a manifest needs six levels"));
+            self.report.add(too_deep(span));
             return Err(Unreadable);
         }
         self.stack.push(frame);
@@ -329,9 +328,18 @@ fn pending(node: Node<'_>) -> (Pending<'_>, Option<Draft>) {
     }
 }
 
+fn too_deep(span: Span) -> Draft {
+    let message = format!("nested more than {DEEPEST} levels deep");
+    Draft::new(&codes::TOO_DEEP, span, message).help("a manifest needs six levels")
+}
+
 /// The parser's complaint in our words, with the commonest cause looked for first.
 fn syntax_error(file: u32, offset: usize, slice: &str, error: &ScanError) -> Draft {
     let at = error.marker().byte_offset().unwrap_or(0).min(slice.len());
+    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+        let at = clamp(offset + at);
+        return too_deep(Span { file, start: at, end: at + 1 });
+    }
     let upto = slice[at..].find('\n').map_or(slice.len(), |end| at + end);
     let mut start = 0;
     for line in slice[..upto].split_inclusive('\n') {

@@ -15,7 +15,8 @@ use super::set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};
 const DEEPEST: usize = 64;
 
 /// Reads everything that the paths name: a folder means its `*.yaml` and `*.yml` files,
-/// recursively, without hidden entries; `-` is standard input. Blocks.
+/// recursively, without hidden entries; `-` is standard input. A file is shown by its path
+/// relative to the folder, or with the folder before it where several are named. Blocks.
 ///
 /// # Errors
 /// A path, or a folder below it, that is gone or unreadable: what it held is not known, so
@@ -32,7 +33,8 @@ pub fn read(paths: &[PathBuf]) -> Result<FileSet, SourceError> {
         // A root that is a link may be swapped, which only its parent shows.
         reader.watch_parent(path);
         if kind.is_dir() {
-            reader.root(&real)?;
+            // With several folders, paths relative to one of them would not tell which.
+            reader.root(&real, if paths.len() > 1 { path } else { Path::new("") })?;
         } else {
             reader.single(path, &real);
         }
@@ -78,8 +80,8 @@ impl Reader {
         self.set.files.push(SourceFile { name: shown(given), folder, path: Some(real.to_owned()), content });
     }
 
-    fn root(&mut self, root: &Path) -> Result<(), SourceError> {
-        self.folder(root, root, Path::new(""), 0)?;
+    fn root(&mut self, root: &Path, name: &Path) -> Result<(), SourceError> {
+        self.folder(root, root, name, 0)?;
         // Following a link may find more links.
         while !self.links.is_empty() {
             let mut links = std::mem::take(&mut self.links);

@@ -75,7 +75,12 @@ impl FileSet {
             let folder = Path::new("/").join(Path::new(&name).parent().unwrap_or(Path::new("")));
             SourceFile { name, folder, path: None, content: Ok(bytes.into()) }
         });
-        let mut set = Self { files: files.collect(), watched: Vec::new() };
+        Self::new(files.collect())
+    }
+
+    /// A set of files that were read in another way.
+    pub fn new(files: Vec<SourceFile>) -> Self {
+        let mut set = Self { files, watched: Vec::new() };
         set.sort();
         set
     }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use bursar::domain::AccountName;
 use bursar::manifest::{LoadOptions, Loaded, load};
-use bursar::source::{FileSet, folder};
+use bursar::source::{FileSet, Problem, SourceFile, folder};
+
+use proptest::strategy::Strategy as _;
 
 use super::manifest::{bursar_in, stdout};
 
@@ -190,7 +192,7 @@ fn a_document_that_cannot_be_read_takes_out_what_depends_on_it() {
             ("in/x/b.yaml", named("b")),
             ("c.yaml", named("c"))
         ]),
-        ("c".into(), "a b d".into()),
+        ("c".into(), "a d b".into()),
     );
     assert_eq!(
         out(vec![("g.yaml", group.into()), ("a.yaml", joins("a", "on-call")), ("b.yaml", named("b"))]),
@@ -307,5 +309,89 @@ fn one_file_named_twice_is_read_once() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), "a/x.yaml", GOOD);
     let roots = [root.path().to_owned(), root.path().join("a"), root.path().join("a/x.yaml")];
-    assert_eq!(names(&folder::read(&roots).unwrap()), ["a/x.yaml"]);
+    let set = folder::read(&roots).unwrap();
+    assert_eq!(names(&set), [root.path().join("a/x.yaml").to_str().unwrap()]);
+}
+
+/// Whether a file that cannot be read holds the defaults of others is not known, so they wait.
+#[test]
+fn a_file_that_the_system_refuses_holds_back_those_whose_defaults_it_may_be() {
+    let named = |name: &str| client(name, &format!("  accountName: {name}\n"));
+    let readable = FileSet::in_memory([("in/a.yaml", named("a")), ("in/x/b.yaml", named("b")), ("c.yaml", named("c"))]);
+    let mut files = readable.files().to_vec();
+    files.push(SourceFile {
+        name: "in/refused.yaml".to_owned(),
+        folder: "/in".into(),
+        path: None,
+        content: Err(Problem::Unreadable("Permission denied".to_owned())),
+    });
+    let loaded = load(&FileSet::new(files), &LoadOptions::default());
+    let valid: Vec<_> = loaded.wanted.clients.iter().map(|client| client.name.as_str()).collect();
+    assert_eq!((valid, codes(&loaded)), (vec!["c"], vec!["BUR0001"]));
+    assert_eq!(loaded.findings[0].to_string(), "in/refused.yaml: error[BUR0001]: cannot be read: Permission denied");
+}
+
+proptest::proptest! {
+    /// Whatever a file holds: no panic, the same result twice, and nothing that acts on a terminal.
+    #[test]
+    fn any_text_is_read_without_a_panic(pieces in proptest::collection::vec(piece(), 0..60)) {
+        let text = pieces.concat();
+        let set = FileSet::in_memory([("any.yaml", text.clone())]);
+        let loaded = load(&set, &LoadOptions::default());
+        proptest::prop_assert_eq!(&loaded, &load(&set, &LoadOptions::default()));
+        for finding in &loaded.findings {
+            let acts = finding.render(false).contains(['\u{1b}', '\u{202e}', '\t']);
+            proptest::prop_assert!(!acts, "a finding acts on the terminal");
+        }
+    }
+}
+
+/// Pieces of manifests and of what breaks them.
+fn piece() -> impl proptest::strategy::Strategy<Value = String> {
+    let words = [
+        "apiVersion: bursar.dev/v1\n",
+        "kind: ClientAccount\n",
+        "kind: MemberGroup\n",
+        "kind: Offboarding\n",
+        "kind: ClientDefaults\n",
+        "metadata: { name: a }\n",
+        "spec:\n",
+        "  accountName: Ä\n",
+        "  members:\n",
+        "    - a@b.example\n",
+        "  notificationEmail: x+{name}@b.example\n",
+        "  plan: none\n",
+        "---\n",
+        "...\n",
+        "\r\n",
+        "\r",
+        "\t",
+        "\u{1b}[2J",
+        "\u{202e}",
+        "\u{feff}",
+        "\u{85}",
+        "\u{2028}",
+        "&a ",
+        "*a",
+        "!!str ",
+        "<<: ",
+        "? ",
+        "- ",
+        ": ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "'",
+        "|\n",
+        ">-\n",
+        "#",
+        "%YAML 1.2\n",
+        "\0",
+        "é",
+        "  ",
+        "\n",
+    ];
+    proptest::sample::select(words.to_vec()).prop_map(str::to_owned)
 }
