@@ -491,12 +491,7 @@ fn about(op: &Op) -> (OpJson, AboutJson) {
             (OpJson::ChangePlan, about)
         }
         Op::SetSeats { plan, from, to } => {
-<<<<<<< HEAD
-            let about =
-                AboutJson { plan: own(plan.as_str()), seats: Some(*to), seats_from: Some(*from), ..none };
-=======
             let about = AboutJson { plan: own(plan.as_str()), seats: Some(*to), seats_from: Some(*from), ..none };
->>>>>>> h4
             (OpJson::SetSeats, about)
         }
         Op::RemoveMember { id, email, access, invited } => {

@@ -53,16 +53,12 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
         out.push('\n');
     }
     full_access(&mut out, plan, paint);
-<<<<<<< HEAD
-    section(&mut out, "Drift", plan.drift.iter().map(|d| format!("{} ({}): {}", d.client, d.account_id, d.message)), paint);
-=======
     section(
         &mut out,
         "Drift",
         plan.drift.iter().map(|d| format!("{} ({}): {}", d.client, d.account_id, d.message)),
         paint,
     );
->>>>>>> h4
     unmanaged(&mut out, plan, paint);
     let notices = plan.notices.iter().map(|notice| match &notice.client {
         Some(client) => format!("{client}: {}", notice.message),
@@ -125,13 +121,9 @@ pub(super) fn action(action: &Action, paint: Paint) -> String {
         }
         ActionState::Blocked => format!("{sign} {what}: {message}{}", because(action.reason)),
         ActionState::Waiting => format!("{sign} {what}: {message}{}", because(action.reason)),
-<<<<<<< HEAD
-        ActionState::Skipped => paint.faint(&format!("- skipped: {what}: {message}")).replacen("- skipped", "  skipped", 1),
-=======
         ActionState::Skipped => {
             paint.faint(&format!("- skipped: {what}: {message}")).replacen("- skipped", "  skipped", 1)
         }
->>>>>>> h4
     }
 }
 
@@ -226,11 +218,7 @@ fn money(plan: &Plan) -> Option<String> {
         0 => String::new(),
         n => format!("; {} with a custom or unknown price not counted", accounts(n as usize)),
     };
-<<<<<<< HEAD
-    if before == after && plan.summary == (Summary { in_sync: plan.summary.in_sync, ..Summary::default() }) {
-=======
     if before == after && plan.requests.to_apply == 0 {
->>>>>>> h4
         return None;
     }
     let delta = signed(after - before);
@@ -270,12 +258,8 @@ fn summary(plan: &Plan) -> String {
     ]);
     let in_state = |state| plan.accounts.iter().filter(|account| account.state == state).count() as u32;
     let (invalid, suspended) = (in_state(AccountState::Invalid), in_state(AccountState::Suspended));
-<<<<<<< HEAD
-    let failed = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Failed).count() as u32;
-=======
     let failed =
         plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Failed).count() as u32;
->>>>>>> h4
     let held = parts(&[
         (failed, "failed"),
         (waiting, "waiting"),
@@ -293,15 +277,11 @@ fn summary(plan: &Plan) -> String {
     if plan.accounts.is_empty() {
         return "Nothing to do: no client is selected.".to_owned();
     }
-<<<<<<< HEAD
-    let head = if planned.is_empty() { "Nothing to do".to_owned() } else { format!("Plan: {planned}") };
-=======
     let head = match (planned.is_empty(), held.is_empty()) {
         (true, true) => "Nothing to do".to_owned(),
         (true, false) => "Nothing planned".to_owned(),
         (false, _) => format!("Plan: {planned}"),
     };
->>>>>>> h4
     let requests = match plan.requests.to_apply {
         0 => String::new(),
         n => count(n as usize, "request", "requests"),
