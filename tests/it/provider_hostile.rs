@@ -243,6 +243,7 @@ impl<'a> MakeWriter<'a> for Log {
 async fn a_server_that_repeats_our_token_makes_nothing_show_it() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
         .with_max_level(tracing::level_filters::LevelFilter::TRACE)
         .with_writer(log.clone())
         .finish();
@@ -279,10 +280,27 @@ async fn a_server_that_repeats_our_token_makes_nothing_show_it() {
         }
     }
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(logged.contains("POST /v2/{account}/members") && logged.contains("req-"), "{logged}");
+    assert!(logged.contains("POST /v2/{account}/members"), "{logged}");
+    // A whole 200 that is no answer is a failure, too, and told with its request id.
+    let failures: Vec<_> = logged.lines().filter(|line| line.contains("WARN") && line.contains("status=200")).collect();
+    assert!(failures.len() >= 4 && failures.iter().all(|line| line.contains("request_id=req-")), "{logged}");
     for text in [&shown, &logged] {
         assert!(!text.contains(CANARY), "{text}");
     }
     assert!(!logged.contains("jane@acme.example"), "{logged}");
     assert!(shown.contains("[token]"));
+}
+
+#[test]
+fn a_proxy_of_the_environment_never_sees_what_goes_to_this_machine() {
+    let nobody = "http://127.0.0.1:9";
+    let inner = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "provider_read::reads_share_a_connection"])
+        .envs([("http_proxy", nobody), ("HTTP_PROXY", nobody), ("ALL_PROXY", nobody), ("all_proxy", nobody)])
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&inner.stdout);
+    assert!(inner.status.success() && said.contains("1 passed"), "{said}");
 }
