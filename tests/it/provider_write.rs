@@ -10,7 +10,7 @@ use bursar::provider::dnsimple::Writer;
 use bursar::provider::{AccountPatch, ApiError, IdempotencyKey, NewAccount, Read as _, Write as _};
 use serde_json::{Value, json as value};
 
-use crate::provider_world::{Asked, Reply, World, html, json, json_with, message, reader_at, world};
+use crate::provider_world::{Asked, Reply, World, html, impatient, json, json_with, message, reader_at, world};
 
 const ALL: [OpKind; 9] = [
     OpKind::CreateAccount,
@@ -71,7 +71,11 @@ fn faithful(asked: &Asked) -> Reply {
 }
 
 async fn outcome_at(world: &World, op: OpKind) -> Outcome {
-    let result = carry_out(&world.reader().writer(), op).await;
+    outcome_by(&world.reader().writer(), op).await
+}
+
+async fn outcome_by(writer: &Writer, op: OpKind) -> Outcome {
+    let result = carry_out(writer, op).await;
     classify(op, result.as_ref().map(|&()| ()))
 }
 
@@ -133,7 +137,6 @@ async fn whatever_comes_back_a_write_is_sent_once_and_read_as_the_protocol_says(
         (Reply::Bytes(b"HTTP/1.1 201 Cre".to_vec()), unknown(false)),
         (Reply::Bytes(b"SSH-2.0-OpenSSH\r\n".to_vec()), unknown(false)),
         (Reply::Reset, unknown(false)),
-        (Reply::Silence, unknown(false)),
         (Reply::Bytes(cut_body), unknown(true)),
         (Reply::Bytes(b"HTTP/1.1 400 Bad\r\ncontent-length: 500\r\n\r\n{\"mess".to_vec()), unknown(false)),
         (Reply::Bytes(b"HTTP/1.1 429 Slow\r\ncontent-length: 500\r\n\r\n{\"mess".to_vec()), unknown(false)),
@@ -158,6 +161,14 @@ async fn whatever_comes_back_a_write_is_sent_once_and_read_as_the_protocol_says(
         assert_eq!(outcome_at(&world, OpKind::CreateAccount).await, outcome, "{shown}");
         assert_eq!(world.lines(), ["POST /v2/accounts"], "{shown}");
     }
+}
+
+#[tokio::test]
+async fn silence_is_unknown_after_one_attempt() {
+    let world = world(|_, _| Reply::Silence).await;
+    let writer = world.reader_with(impatient).writer();
+    assert_eq!(outcome_by(&writer, OpKind::CreateAccount).await, Outcome::Unknown { probably_done: false });
+    assert_eq!(world.lines(), ["POST /v2/accounts"]);
 }
 
 #[tokio::test]
