@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+use std::time::Duration;
+
 use bursar::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
 use bursar::execute::{Outcome, Refusal, classify};
 use bursar::plan::OpKind;
@@ -123,7 +125,7 @@ async fn whatever_comes_back_a_write_is_sent_once_and_read_as_the_protocol_says(
         (message(412, "Not with this plan"), refused(Refusal::PlanLacksFeature)),
         (message(415, "No"), refused(Refusal::NotOffered)),
         (message(422, "Another body"), refused(Refusal::KeyReused)),
-        (message(429, "quota exceeded"), Outcome::Quota { resets_in: std::time::Duration::from_secs(60) }),
+        (message(429, "quota exceeded"), Outcome::Quota { resets_in: Duration::from_secs(60) }),
         (message(408, "Too slow"), unknown(false)),
         (message(411, "What"), unknown(false)),
         (message(500, "Oops"), unknown(false)),
@@ -222,15 +224,18 @@ async fn what_never_left_this_machine_is_not_sent_and_not_counted() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
     };
-    // Plain text where TLS is expected: the handshake fails before a byte of the request.
-    let plain = world(|_, _| json(200, value!({"data": []}))).await;
-    for url in [format!("http://{closed}/v2"), format!("https://{}/v2", plain.address)] {
-        let reader = reader_at(&url, |config| config.read_retries = 1);
+    // A server that never answers the TLS greeting: not a byte of the request was written.
+    let mute = world(|_, _| json(200, value!({"data": []}))).await;
+    for url in [format!("http://{closed}/v2"), format!("https://{}/v2", mute.address)] {
+        let reader = reader_at(&url, |config| {
+            config.timeouts.connect = Duration::from_millis(500);
+            config.read_retries = 1;
+        });
         let error = carry_out(&reader.writer(), OpKind::CreateAccount).await.unwrap_err();
         assert_eq!(classify(OpKind::CreateAccount, Err(&error)), Outcome::NotSent, "{error}");
         let read = reader.accounts().await.unwrap_err();
         assert!(read.to_string().contains("not sent: cannot connect: "), "{read}");
         assert_eq!(reader.requests_sent(), 0);
     }
-    assert_eq!(plain.lines().len(), 0);
+    assert_eq!(mute.lines().len(), 0);
 }
