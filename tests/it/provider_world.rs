@@ -156,7 +156,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<Asked> {
 }
 
 impl World {
-    /// A reader of this server with short timeouts; `change` may set up something else.
+    /// A reader of this server; `change` may set up something else.
     pub fn reader_with(&self, change: impl FnOnce(&mut Config)) -> Reader {
         reader_at(&format!("http://{}/v2", self.address), change)
     }
@@ -184,11 +184,30 @@ impl World {
     }
 }
 
+/// For servers that stall.
+pub fn impatient(config: &mut Config) {
+    config.timeouts.whole = Duration::from_secs(1);
+    config.read_retries = 0;
+}
+
 /// A reader of some address, with the canary for a token.
 pub fn reader_at(url: &str, change: impl FnOnce(&mut Config)) -> Reader {
     let token = Token::from_text(CANARY.to_owned()).unwrap();
     let mut config = Config::new(BaseUrl::parse(url).unwrap(), token);
-    config.timeouts = Timeouts { connect: Duration::from_millis(500), whole: Duration::from_millis(1500) };
+    config.timeouts = Timeouts { connect: Duration::from_secs(5), whole: Duration::from_secs(10) };
     change(&mut config);
     dnsimple::connect(config).unwrap()
+}
+
+/// Runs one test of this binary in a process of its own, with these variables.
+pub fn run_alone(test: &str, variables: &[(&str, &str)]) {
+    let inner = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--include-ignored"])
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&inner.stdout);
+    assert!(inner.status.success() && said.contains("1 passed"), "{said}");
 }

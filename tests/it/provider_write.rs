@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+use std::time::Duration;
+
 use bursar::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
 use bursar::execute::{Outcome, Refusal, classify};
 use bursar::plan::OpKind;
@@ -10,7 +12,7 @@ use bursar::provider::dnsimple::Writer;
 use bursar::provider::{AccountPatch, ApiError, IdempotencyKey, NewAccount, Read as _, Write as _};
 use serde_json::{Value, json as value};
 
-use crate::provider_world::{Asked, Reply, World, html, json, json_with, message, reader_at, world};
+use crate::provider_world::{Asked, Reply, World, html, impatient, json, json_with, message, reader_at, world};
 
 const ALL: [OpKind; 9] = [
     OpKind::CreateAccount,
@@ -71,7 +73,11 @@ fn faithful(asked: &Asked) -> Reply {
 }
 
 async fn outcome_at(world: &World, op: OpKind) -> Outcome {
-    let result = carry_out(&world.reader().writer(), op).await;
+    outcome_by(&world.reader().writer(), op).await
+}
+
+async fn outcome_by(writer: &Writer, op: OpKind) -> Outcome {
+    let result = carry_out(writer, op).await;
     classify(op, result.as_ref().map(|&()| ()))
 }
 
@@ -119,7 +125,7 @@ async fn whatever_comes_back_a_write_is_sent_once_and_read_as_the_protocol_says(
         (message(412, "Not with this plan"), refused(Refusal::PlanLacksFeature)),
         (message(415, "No"), refused(Refusal::NotOffered)),
         (message(422, "Another body"), refused(Refusal::KeyReused)),
-        (message(429, "quota exceeded"), Outcome::Quota { resets_in: std::time::Duration::from_secs(60) }),
+        (message(429, "quota exceeded"), Outcome::Quota { resets_in: Duration::from_secs(60) }),
         (message(408, "Too slow"), unknown(false)),
         (message(411, "What"), unknown(false)),
         (message(500, "Oops"), unknown(false)),
@@ -133,7 +139,6 @@ async fn whatever_comes_back_a_write_is_sent_once_and_read_as_the_protocol_says(
         (Reply::Bytes(b"HTTP/1.1 201 Cre".to_vec()), unknown(false)),
         (Reply::Bytes(b"SSH-2.0-OpenSSH\r\n".to_vec()), unknown(false)),
         (Reply::Reset, unknown(false)),
-        (Reply::Silence, unknown(false)),
         (Reply::Bytes(cut_body), unknown(true)),
         (Reply::Bytes(b"HTTP/1.1 400 Bad\r\ncontent-length: 500\r\n\r\n{\"mess".to_vec()), unknown(false)),
         (Reply::Bytes(b"HTTP/1.1 429 Slow\r\ncontent-length: 500\r\n\r\n{\"mess".to_vec()), unknown(false)),
@@ -158,6 +163,14 @@ async fn whatever_comes_back_a_write_is_sent_once_and_read_as_the_protocol_says(
         assert_eq!(outcome_at(&world, OpKind::CreateAccount).await, outcome, "{shown}");
         assert_eq!(world.lines(), ["POST /v2/accounts"], "{shown}");
     }
+}
+
+#[tokio::test]
+async fn silence_is_unknown_after_one_attempt() {
+    let world = world(|_, _| Reply::Silence).await;
+    let writer = world.reader_with(impatient).writer();
+    assert_eq!(outcome_by(&writer, OpKind::CreateAccount).await, Outcome::Unknown { probably_done: false });
+    assert_eq!(world.lines(), ["POST /v2/accounts"]);
 }
 
 #[tokio::test]
@@ -211,15 +224,18 @@ async fn what_never_left_this_machine_is_not_sent_and_not_counted() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
     };
-    // Plain text where TLS is expected: the handshake fails before a byte of the request.
-    let plain = world(|_, _| json(200, value!({"data": []}))).await;
-    for url in [format!("http://{closed}/v2"), format!("https://{}/v2", plain.address)] {
-        let reader = reader_at(&url, |config| config.read_retries = 1);
+    // A server that never answers the TLS greeting: not a byte of the request was written.
+    let mute = world(|_, _| json(200, value!({"data": []}))).await;
+    for url in [format!("http://{closed}/v2"), format!("https://{}/v2", mute.address)] {
+        let reader = reader_at(&url, |config| {
+            config.timeouts.connect = Duration::from_millis(500);
+            config.read_retries = 1;
+        });
         let error = carry_out(&reader.writer(), OpKind::CreateAccount).await.unwrap_err();
         assert_eq!(classify(OpKind::CreateAccount, Err(&error)), Outcome::NotSent, "{error}");
         let read = reader.accounts().await.unwrap_err();
         assert!(read.to_string().contains("not sent: cannot connect: "), "{read}");
         assert_eq!(reader.requests_sent(), 0);
     }
-    assert_eq!(plain.lines().len(), 0);
+    assert_eq!(mute.lines().len(), 0);
 }

@@ -117,7 +117,7 @@ impl Wire {
                     "answered"
                 );
             }
-            Err(error) => log_failure(error, milliseconds),
+            Err(error) => log_failure(error, Some(milliseconds)),
         }
         result
     }
@@ -287,17 +287,18 @@ impl Wire {
 
     /// The error of a whole 2xx answer that cannot be taken for one.
     pub(super) fn unclear(&self, answer: &Answer, why: &str) -> ApiError {
-        let Answer { request, status, request_id, world: _, html: _, body: _ } = answer;
-        self.error(
-            request.clone(),
-            request_id.clone(),
-            ApiErrorKind::Unclear { status: Some(*status), probably_done: true, why: self.foreign(why) },
-        )
+        self.bad_answer(answer, self.proves_nothing(answer.status, why))
     }
 
     /// The error of an answer that shows an account in place of a user.
     pub(super) fn account_token(&self, answer: &Answer) -> ApiError {
-        self.error(answer.request.clone(), answer.request_id.clone(), ApiErrorKind::AccountToken)
+        self.bad_answer(answer, ApiErrorKind::AccountToken)
+    }
+
+    fn bad_answer(&self, answer: &Answer, kind: ApiErrorKind) -> ApiError {
+        let error = self.error(answer.request.clone(), answer.request_id.clone(), kind);
+        log_failure(&error, None);
+        error
     }
 }
 
@@ -323,7 +324,7 @@ fn root_of(failure: &reqwest::Error) -> String {
 
 /// Logs a failure by its kind and request id. What the server said is left to whoever shows
 /// the error: it may name people.
-fn log_failure(error: &ApiError, milliseconds: u128) {
+fn log_failure(error: &ApiError, milliseconds: Option<u128>) {
     let ApiError { request, request_id, kind } = error;
     let request_id = request_id.as_ref().map(tracing::field::display);
     let status = error.status();
