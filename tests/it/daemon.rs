@@ -54,10 +54,13 @@ async fn a_manifest_that_stops_parsing_keeps_its_last_good_version_in_force() {
     daemon.wait_for("last good version stays in force", SOON);
 
     // Somebody removes Jane by hand: the last good version says that she belongs there.
-    let members = world.get("/1/members").await;
-    let jane = members["data"].as_array().unwrap().iter().find(|m| m["email"] == "jane@acme.example").unwrap().clone();
-    let url = format!("{}/1/members/{}", world.sandbox.api_url(), jane["id"]);
-    world.http.delete(url).bearer_auth(world.sandbox.token()).send().await.unwrap();
+    let listed = world.get("/accounts?include=members").await;
+    let acme =
+        listed["data"].as_array().unwrap().iter().find(|account| account["name"] == "Client acme").unwrap().clone();
+    let jane = acme["members"].as_array().unwrap().iter().find(|m| m["email"] == "jane@acme.example").unwrap();
+    let url = format!("{}/{}/members/{}", world.sandbox.api_url(), acme["id"], jane["id"]);
+    let removed = world.http.delete(url).bearer_auth(world.sandbox.token()).send().await.unwrap();
+    assert!(removed.status().is_success());
     eventually("jane is back", SOON, || async {
         world.members().await["Client acme"].contains(&"jane@acme.example".to_owned())
     })
