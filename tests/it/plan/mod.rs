@@ -1,4 +1,5 @@
 //! Plans: worlds in agreement, one thing changed, the whole plan compared.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod faces;
 mod members;
