@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod faces;
+mod linted;
 mod members;
 mod properties;
 mod rails;
