@@ -3,7 +3,7 @@
 use bursar::domain::{Access, MemberId, Money};
 use bursar::plan::{Action, Inputs, Op, Plan, lint};
 
-use super::world::{OURSELVES, World, client, email, member};
+use super::world::{OURSELVES, World, client, email};
 
 const JANE: &str = "jane@acme.example";
 
@@ -94,7 +94,6 @@ fn an_account_that_may_not_be_changed_is_not() {
 #[test]
 fn the_rails_are_counted_again() {
     let mut world = world();
-    world.members(0).push(member(JANE));
     let plan = world.plan();
     world.policy.max_creates = Some(0);
     world.policy.max_monthly_increase = Some(Money::ZERO);
