@@ -10,6 +10,7 @@ use crate::provider::{Capability, Member, MemberState, PlanOffer};
 
 use super::decide::Inputs;
 use super::policy::Policy;
+use super::snapshot::ObservedAccount;
 use super::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan};
 
 /// Something that no plan may do. A plan with one is not carried out.
@@ -56,6 +57,7 @@ pub fn lint(plan: &Plan, inputs: &Inputs<'_>) -> Vec<LintFault> {
 struct World<'a> {
     inputs: &'a Inputs<'a>,
     clients: HashMap<&'a str, &'a Client>,
+    accounts: HashMap<&'a str, &'a ObservedAccount>,
     leaving: BTreeSet<&'a Email>,
     users: BTreeSet<&'a Email>,
 }
@@ -74,6 +76,7 @@ impl<'a> World<'a> {
         Self {
             inputs,
             clients: inputs.wanted.clients.iter().map(|client| (client.name.as_str(), client)).collect(),
+            accounts: inputs.live.accounts.iter().map(|live| (live.account.id.as_str(), live)).collect(),
             leaving: inputs.wanted.offboardings.iter().flat_map(|document| &document.people).collect(),
             users,
         }
@@ -126,7 +129,7 @@ fn check_standing(account: &AccountPlan, client: &Client, world: &World<'_>, say
         say("acts on another account than the one that accountId names".to_owned());
     }
     let Some(id) = &account.account_id else { return };
-    let Some(live) = world.inputs.live.accounts.iter().find(|live| live.account.id == *id) else {
+    let Some(live) = world.accounts.get(id.as_str()) else {
         say(format!("acts on {id}, which was not seen"));
         return;
     };
@@ -190,20 +193,22 @@ fn check_removals(account: &AccountPlan, client: &Client, world: &World<'_>, say
     let full = |member: &&Member| member.access == Access::Full && member.state == MemberState::Active;
     let mut left: BTreeSet<&Email> = present.iter().filter(full).map(|member| &member.email).collect();
     let mut took = false;
+    let there: BTreeSet<&Email> = present.iter().map(|member| &member.email).collect();
+    let listed: BTreeSet<&Email> = client.members.iter().map(|member| &member.email).collect();
     for action in account.actions.iter().filter(|action| planned(action)) {
         match &action.op {
             Op::RemoveMember { email, .. } => {
                 took |= left.remove(email);
                 let offboarded = action.offboarding && world.leaving.contains(email);
                 let unlisted = client.membership == Membership::Exclusive
-                    && !client.members.iter().any(|member| member.email == *email)
+                    && !listed.contains(email)
                     && world.inputs.policy.allow_removals;
                 if email == world.ourselves() {
                     say("removes ourselves".to_owned());
                 } else if !offboarded && !unlisted {
                     say(format!("removes {email} without anybody's word"));
                 }
-                if !present.iter().any(|member| member.email == *email) {
+                if !there.contains(email) {
                     say(format!("removes {email}, who is not there"));
                 }
             }
@@ -231,6 +236,7 @@ fn check_people(account: &AccountPlan, client: &Client, world: &World<'_>, say: 
         present.insert(world.ourselves(), 1);
     }
     let mut heads: usize = present.values().sum();
+    let wanted: BTreeSet<(&Email, Access)> = client.members.iter().map(|m| (&m.email, m.access)).collect();
     for action in account.actions.iter().filter(|action| planned(action)) {
         match &action.op {
             Op::Subscribe { plan: to, seats: bought } => (plan, seats) = (Some(to.clone()), *bought),
@@ -241,7 +247,7 @@ fn check_people(account: &AccountPlan, client: &Client, world: &World<'_>, say: 
                 if present.contains_key(email) {
                     say(format!("adds {email}, who is there"));
                 }
-                if !client.members.iter().any(|m| m.email == *email && m.access == *access) {
+                if !wanted.contains(&(email, *access)) {
                     say(format!("adds {email}, whom nobody wants so"));
                 }
                 if world.leaving.contains(email) || *email == client.notification_email {

@@ -225,8 +225,8 @@ impl<'a> Draft<'a> {
         true
     }
 
-    /// What is safe while the members are not known: to cancel, and to choose a plan whose
-    /// price and room do not depend on them.
+    /// What is safe while the members are not known: to cancel. Every other plan and every
+    /// seat depends on how many they are.
     fn without_people(&self, world: &World<'_>, subscription: &Subscription, ranked: &mut Vec<(u8, Action)>) {
         let now = Now::of(Some(subscription));
         let target = choose(world.offer(), &self.client.plan, now.plan(), 1);

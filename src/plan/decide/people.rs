@@ -1,5 +1,7 @@
 //! Who is in an account, who leaves it, who is to come, and who may do what.
 
+use std::collections::HashSet;
+
 use crate::domain::{Access, Email, MemberId};
 use crate::manifest::{Client, Membership, WantedMember};
 use crate::plan::tree::{Action, ActionState, Drift, DriftKind, Op, Reason};
@@ -173,9 +175,10 @@ const NO_LIMITED_ACCESS: &str = "this server has no limited access; write access
 /// Invitations that are on their way, shown as waiting: an invitation is not sent twice.
 pub(super) fn invitations(world: &World<'_>, client: &Client, people: &People, leaving: &[Removal]) -> Vec<Action> {
     let mut actions = Vec::new();
+    let gone = gone(leaving);
     for member in wanted(world, client) {
         let Some(present) = people.get(&member.email) else { continue };
-        if present.state == MemberState::Invited && !is_leaving(leaving, &member.email) {
+        if present.state == MemberState::Invited && !gone.contains(&member.email) {
             let op = Op::AddMember { email: member.email.clone(), access: member.access };
             let message = format!("{} has been invited and has not accepted yet", member.email);
             actions.push(Action::held(op, ActionState::Waiting, Reason::AwaitingAcceptance, message));
@@ -184,8 +187,8 @@ pub(super) fn invitations(world: &World<'_>, client: &Client, people: &People, l
     actions
 }
 
-/// Members who may do more or less than they are to. `plan` is the plan that is to be in
-/// force; `None` where there is none or it is not listed.
+/// Members who may do more or less than they are to. `single` says that the plan takes the
+/// owner only, and so has no limited access (rule 14).
 pub(super) fn accesses(
     world: &World<'_>,
     client: &Client,
@@ -193,12 +196,13 @@ pub(super) fn accesses(
     leaving: &[Removal],
     single: bool,
 ) -> Vec<Action> {
-    let gone = |person: &Email| is_leaving(leaving, person);
-    let mut full = people.present.iter().filter(|member| counts_as_full(member) && !gone(&member.email)).count();
+    let gone = gone(leaving);
+    let mut full =
+        people.present.iter().filter(|member| counts_as_full(member) && !gone.contains(&member.email)).count();
     let mut actions = Vec::new();
     for member in wanted(world, client) {
         let Some(present) = people.get(&member.email) else { continue };
-        if present.access == member.access || member.email == *world.ourselves() || gone(&member.email) {
+        if present.access == member.access || member.email == *world.ourselves() || gone.contains(&member.email) {
             continue;
         }
         let op = Op::SetAccess {
@@ -230,15 +234,19 @@ pub(super) fn accesses(
     actions
 }
 
-/// Whether a person is removed by this plan.
-pub(super) fn is_leaving(leaving: &[Removal], person: &Email) -> bool {
-    leaving.iter().any(|removal| removal.action.is_going() && removal.action.op.person() == Some(person))
+/// Who is removed by this plan.
+fn gone(leaving: &[Removal]) -> HashSet<&Email> {
+    leaving
+        .iter()
+        .filter(|removal| removal.action.is_going())
+        .filter_map(|removal| removal.action.op.person())
+        .collect()
 }
 
 /// Members whom no manifest lists: somebody's hand.
 pub(super) fn unlisted(world: &World<'_>, client: &Client, observed: &ObservedAccount, people: &People) -> Vec<Drift> {
     let wanted = wanted(world, client);
-    let listed = |person: &Email| wanted.iter().any(|member| member.email == *person);
+    let listed = |person: &Email| wanted.binary_search_by(|member| member.email.cmp(person)).is_ok();
     let strangers = people.present.iter().filter(|member| {
         member.email != *world.ourselves() && world.leaves_by(&member.email).is_none() && !listed(&member.email)
     });

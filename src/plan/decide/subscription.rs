@@ -239,12 +239,13 @@ fn seats(world: &World<'_>, subscription: &Subscription, heads: Heads) -> Steps 
     // Seats that are cut with a pending plan belong to that plan.
     let cut = subscription.pending_seats.filter(|_| subscription.pending_plan.is_none());
     if let Some(cut) = cut.filter(|cut| *cut < heads.seated) {
-        let note = format!("cancels the cut to {cut} at renewal");
-        let action = Action::planned(op(heads.seated)).noting(&note);
-        if heads.seated < have {
-            steps.after.push(action)
+        // What is paid for anyway is kept for those who have not signed up yet.
+        let keep = heads.everyone.clamp(heads.seated, have);
+        let action = Action::planned(op(keep)).noting(&format!("cancels the cut to {cut} at renewal"));
+        if keep < have {
+            steps.after.push(action);
         } else {
-            steps.before.push(action)
+            steps.before.push(action);
         }
         return steps;
     }

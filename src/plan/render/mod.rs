@@ -3,6 +3,7 @@
 mod apply;
 mod diff;
 mod json;
+mod model;
 mod text;
 
 pub use apply::text as apply_text;

@@ -112,3 +112,32 @@ fn a_removal_that_a_rail_stops_frees_no_seat() {
     Plan: 1 to change seats, 1 to add; 1 blocked; 2 requests.
     "#);
 }
+
+#[test]
+fn five_thousand_new_manifests_in_one_commit_create_nothing() {
+    let plan = World::empty(several(5_000)).plan();
+    assert_eq!((plan.requests.to_apply, plan.summary.blocked), (0, 5_000));
+    assert_eq!(plan.rails.len(), 1, "the creates are stopped, so no money is asked for");
+}
+
+#[test]
+fn every_manifest_gone_changes_nothing() {
+    let world = World::in_agreement(several(3)).with(|w| w.wanted.clients.clear());
+    let plan = world.plan();
+    assert_eq!((plan.requests.to_apply, plan.unmanaged.len()), (0, 3));
+}
+
+#[test]
+fn ten_thousand_members_in_one_account_are_compared_at_once() {
+    let people: Vec<String> = (0..10_000).map(|i| format!("p{i}@y.example")).collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let world = World::in_agreement(vec![client("acme", &people)]).with(|w| {
+        w.client(0).members.truncate(5_000);
+        w.client(0).membership = Membership::Exclusive;
+        w.policy.allow_removals = true;
+        w.policy.max_removals_percent = 100;
+    });
+    let start = std::time::Instant::now();
+    assert_eq!(world.plan().summary.remove_member, 5_000);
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}

@@ -340,3 +340,26 @@ fn without_account_management_each_step_is_a_persons() {
     Nothing planned; 4 by hand, 1 unknown.
     "#);
 }
+
+#[test]
+fn a_selector_plans_some_and_matches_all() {
+    let mut world = World::in_agreement(vec![client("acme", &[])]);
+    let mut rival = client("zeta", &[]);
+    rival.account_name = AccountName::new("Acme");
+    rival.labels.insert("wave".to_owned(), "canary".to_owned());
+    world.wanted.clients.push(rival);
+    let plan = world.with(|w| w.selector = "wave=canary".parse().unwrap()).plan();
+    assert_eq!(plan.accounts.len(), 1);
+    assert_eq!(short(&plan, "zeta"), "Blocked: CreateAccount Blocked(AmbiguousAccount)");
+    assert!(plan.unmanaged.is_empty(), "the account of a client that is not selected is managed");
+}
+
+#[test]
+fn the_vendors_test_site_has_links_of_its_own() {
+    let world = World::empty(vec![client("acme", &[])]).with(|w| {
+        w.live.offer.account_management = false;
+        w.api.url = "https://api.sandbox.dnsimple.com/v2".to_owned();
+    });
+    let message = &world.plan().accounts[0].actions[0].message;
+    assert!(message.contains("https://sandbox.dnsimple.com/user"), "{message}");
+}

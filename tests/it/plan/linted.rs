@@ -1,0 +1,107 @@
+//! The linter refuses plans that no planner should make: each is a good plan, spoiled.
+
+use bursar::domain::{Access, MemberId, Money};
+use bursar::plan::{Action, Inputs, Op, Plan, lint};
+
+use super::world::{OURSELVES, World, client, email};
+
+const JANE: &str = "jane@acme.example";
+
+fn world() -> World {
+    World::in_agreement(vec![client("acme", &[JANE])]).with(|w| {
+        w.members(0).pop();
+        w.subscription(0).seats = Some(1);
+        w.sign_up(&[JANE, "pat@agency.example"]);
+        w.wanted.clients.push(client("new", &["pat@agency.example"]));
+    })
+}
+
+fn faults(world: &World, spoil: impl FnOnce(&mut Plan)) -> Vec<String> {
+    let mut plan = world.plan();
+    spoil(&mut plan);
+    let inputs: Inputs<'_> = world.inputs();
+    lint(&plan, &inputs).iter().map(ToString::to_string).collect()
+}
+
+/// The action, made to do something else.
+fn other(action: &Action, op: Op) -> Action {
+    Action { op, ..action.clone() }
+}
+
+#[test]
+fn a_person_before_their_plan_or_seat_is_refused() {
+    let world = world();
+    insta::assert_debug_snapshot!(faults(&world, |plan| plan.accounts[1].actions.swap(1, 2)), @r#"
+    [
+        "new: actions are out of order",
+        "new: adds pat@agency.example without a plan",
+    ]
+    "#);
+    insta::assert_debug_snapshot!(faults(&world, |plan| { plan.accounts[0].actions.remove(0); plan.requests.to_apply -= 1; }), @r#"
+    [
+        "acme: 2 people and 1 seats after AddMember",
+    ]
+    "#);
+}
+
+#[test]
+fn what_nobody_wanted_is_refused() {
+    let world = world();
+    let stranger = |plan: &mut Plan| {
+        let add = plan.accounts[0].actions[1].clone();
+        plan.accounts[0].actions[1] = other(&add, Op::AddMember { email: email("x@y.example"), access: Access::Full });
+    };
+    insta::assert_debug_snapshot!(faults(&world, stranger), @r#"
+    [
+        "acme: adds x@y.example, whom nobody wants so",
+    ]
+    "#);
+    let ourselves = |plan: &mut Plan| {
+        let op =
+            Op::RemoveMember { id: MemberId::new("1"), email: email(OURSELVES), access: Access::Full, invited: false };
+        plan.accounts[0].actions[0] = other(&plan.accounts[0].actions[0], op);
+    };
+    insta::assert_debug_snapshot!(faults(&world, ourselves), @r#"
+    [
+        "acme: removes ourselves",
+        "acme: leaves nobody with full access",
+    ]
+    "#);
+}
+
+#[test]
+fn an_account_that_may_not_be_changed_is_not() {
+    let mut world = world();
+    let plan = world.plan();
+    world.client(0).suspend = true;
+    let faults: Vec<String> = lint(&plan, &world.inputs()).iter().map(ToString::to_string).collect();
+    insta::assert_debug_snapshot!(faults, @r#"
+    [
+        "acme: planned actions for a suspended or invalid client",
+    ]
+    "#);
+    let mut world = self::world();
+    let plan = world.plan();
+    world.account(0).account.name = Some(bursar::domain::AccountName::new("Somebody else"));
+    let faults: Vec<String> = lint(&plan, &world.inputs()).iter().map(ToString::to_string).collect();
+    insta::assert_debug_snapshot!(faults, @r#"
+    [
+        "acme: acts on 1, which nobody named",
+    ]
+    "#);
+}
+
+#[test]
+fn the_rails_are_counted_again() {
+    let mut world = world();
+    let plan = world.plan();
+    world.policy.max_creates = Some(0);
+    world.policy.max_monthly_increase = Some(Money::ZERO);
+    let faults: Vec<String> = lint(&plan, &world.inputs()).iter().map(ToString::to_string).collect();
+    insta::assert_debug_snapshot!(faults, @r#"
+    [
+        "plan: 1 creates are over the rail",
+        "plan: the price rises by 87.00, over the rail",
+    ]
+    "#);
+}
