@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::Email;
-use crate::plan::{AccountPlan, AccountState, Action, ActionState, Op, OpKind, Plan, Reason};
+use crate::plan::{AccountPlan, AccountState, Action, ActionState, Op, OpKind, Plan, Reason, describe};
 
 /// What was told of each client, so that it is not told again.
 #[derive(Debug, Default)]
@@ -119,7 +119,14 @@ fn open_line(action: &Action) -> String {
         ActionState::Skipped => "skipped",
     };
     let reason = action.reason.map_or_else(String::new, |reason| format!(" ({reason:?})"));
-    format!("{word}{reason}: {}", action.message)
+    match action.state {
+        ActionState::Planned | ActionState::Manual => format!("{word}{reason}: {}", action.message),
+        ActionState::Applied
+        | ActionState::Failed
+        | ActionState::Waiting
+        | ActionState::Blocked
+        | ActionState::Skipped => format!("{word}{reason}: {}: {}", describe(&action.op), action.message),
+    }
 }
 
 const fn state_word(state: AccountState) -> &'static str {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{AccountId, ClientName, Foreign};
+use crate::domain::{AccountId, ClientName};
 use crate::execute::Carried;
 use crate::plan::{ActionKey, ActionState, Known, OpKind, Plan, Reason, Verdict, VerdictState};
 
@@ -179,10 +179,9 @@ fn unknown_outcome() -> Verdict {
     Verdict {
         state: VerdictState::Blocked,
         reason: Some(Reason::OutcomeUnknown),
-        message: Foreign::new(
-            "whether the account was created could not be found out; look at the service: if it is there, write its \
-             id as accountId; if it is not, start bursar again",
-        ),
+        message: "whether the account was created could not be found out; look at the service: if it is there, \
+                  write its id as accountId; if it is not, start bursar again"
+            .into(),
         request_id: None,
     }
 }
@@ -191,10 +190,10 @@ fn removed_elsewhere(id: &AccountId) -> Verdict {
     Verdict {
         state: VerdictState::Blocked,
         reason: Some(Reason::RemovedElsewhere),
-        message: Foreign::new(format!(
+        message: format!(
             "account {id} was there and is not listed any more; it is not made again by itself. If it was closed on \
              purpose, take the manifest out; if a new one is wanted, take it out and put it back"
-        )),
+        ),
         request_id: None,
     }
 }
@@ -239,7 +238,7 @@ mod tests {
     }
 
     fn verdict(state: VerdictState, reason: Option<Reason>) -> Verdict {
-        Verdict { state, reason, message: Foreign::new("so it is"), request_id: None }
+        Verdict { state, reason, message: "so it is".into(), request_id: None }
     }
 
     fn key(name: &str, op: OpKind, person: Option<&str>) -> ActionKey {

@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
             .observed
             .as_ref()
             .map(|observed| observed.account.id.clone())
-            .ok_or_else(|| Stop::Verdict(verdict::failed(None, "the account is not there")))
+            .ok_or_else(|| Stop::Verdict(verdict::failed(None, "the account is not there".to_owned())))
     }
 
     fn observed(&mut self) -> Option<&mut ObservedAccount> {

@@ -1,18 +1,18 @@
 //! What an answer means for an action that was not carried out: whom it waits for, who must
 //! act, or that it is tried again. A pure table.
 
-use crate::domain::{AccountId, Foreign};
+use crate::domain::AccountId;
 use crate::plan::{OpKind, Reason, Verdict, VerdictState};
 use crate::provider::ApiError;
 
 use super::outcome::{Outcome, Refusal};
 
 /// Failed, and tried again later.
-pub fn failed(error: Option<&ApiError>, message: &str) -> Verdict {
+pub fn failed(error: Option<&ApiError>, message: String) -> Verdict {
     Verdict {
         state: VerdictState::Failed,
         reason: None,
-        message: Foreign::new(message),
+        message,
         request_id: error.and_then(|error| error.request_id.clone()),
     }
 }
@@ -22,9 +22,9 @@ pub fn settling(error: &ApiError) -> Verdict {
     Verdict {
         state: VerdictState::Waiting,
         reason: Some(Reason::OutcomeSettling),
-        message: Foreign::new(format!(
+        message: format!(
             "whether the account was created is not known yet; it is looked for and not sent again: {error}"
-        )),
+        ),
         request_id: error.request_id.clone(),
     }
 }
@@ -35,10 +35,10 @@ pub fn several(ids: &[AccountId]) -> Verdict {
     Verdict {
         state: VerdictState::Blocked,
         reason: Some(Reason::OutcomeUnknown),
-        message: Foreign::new(format!(
+        message: format!(
             "several new accounts bear this name: {}; write the right one's id as accountId",
             ids.join(", ")
-        )),
+        ),
         request_id: None,
     }
 }
@@ -55,12 +55,14 @@ pub fn not_done(op: OpKind, outcome: &Outcome, error: &ApiError) -> Verdict {
         Outcome::Unknown { .. } => (
             VerdictState::Failed,
             None,
-            format!("{error}; it could not be read back either, and is looked at again before it is sent again"),
+            format!(
+                "{error}; it did not happen or could not be read back, and is looked at again before it is sent again"
+            ),
         ),
         Outcome::Done => (VerdictState::Failed, None, error.to_string()),
         Outcome::Refused { reason } => refused(op, *reason, error),
     };
-    Verdict { state, reason, message: Foreign::new(message), request_id: error.request_id.clone() }
+    Verdict { state, reason, message, request_id: error.request_id.clone() }
 }
 
 fn refused(op: OpKind, refusal: Refusal, error: &ApiError) -> (VerdictState, Option<Reason>, String) {
@@ -69,7 +71,7 @@ fn refused(op: OpKind, refusal: Refusal, error: &ApiError) -> (VerdictState, Opt
         Refusal::NotRegistered => (
             VerdictState::Waiting,
             Some(Reason::AwaitingSignup),
-            "waits until this person signs up with the service; no seat is paid for meanwhile".to_owned(),
+            "waits for their sign-up with the service; no seat is paid for meanwhile".to_owned(),
         ),
         Refusal::EmailIsNotification => blocked(
             Reason::NotificationEmailConflict,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{ClientName, Email, Foreign, RequestId};
+use crate::domain::{ClientName, Email, RequestId};
 
 use super::tree::Reason;
 
@@ -58,8 +58,8 @@ pub struct Verdict {
     pub state: VerdictState,
     /// The condition.
     pub reason: Option<Reason>,
-    /// What happened and what ends it, in the server's words where it said something.
-    pub message: Foreign,
+    /// What happened and what ends it, in the server's words where it said something. Inert text.
+    pub message: String,
     /// The server's id of the request.
     pub request_id: Option<RequestId>,
 }

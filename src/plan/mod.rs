@@ -30,3 +30,4 @@ pub use tree::{
     AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Notice, Op, Plan,
     Reason, Requests, Summary, TrippedRail, Unmanaged,
 };
+pub use words::describe;

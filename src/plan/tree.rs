@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Access, AccountId, AccountName, ClientName, Email, Foreign, MemberId, Money, PlanId, RequestId};
+use crate::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId, Money, PlanId, RequestId};
 use crate::manifest::SourceRef;
 
 use super::known::{ActionKey, OpKind};
@@ -69,8 +69,8 @@ pub struct AccountPlan {
     pub state: AccountState,
     /// In the order in which they are carried out.
     pub actions: Vec<Action>,
-    /// Why it is invalid or cannot be read, where that is so.
-    pub message: Option<Foreign>,
+    /// Why it is invalid or cannot be read, where that is so. Inert text.
+    pub message: Option<String>,
     /// What is there now, for `--diff` and for the executor.
     pub observed: Option<ObservedAccount>,
     /// The list price a month now and with everyone wanted; `None` is a custom price.

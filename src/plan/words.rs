@@ -12,7 +12,7 @@ fn with_seats(seats: Option<u32>) -> String {
 }
 
 /// What an action does, in a few words without a full stop. Inert text.
-pub(super) fn describe(op: &Op) -> String {
+pub fn describe(op: &Op) -> String {
     match op {
         Op::CreateAccount { name, email } => format!("create the account \"{name}\", notified at {email}"),
         Op::UpdateAccount { name, email } => describe_update(name.as_ref(), email.as_ref()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Access, Email, Foreign, Money, PlanId};
+use crate::domain::{Access, Email, Money, PlanId};
 use crate::manifest::Client;
 use crate::plan::choose::{Target, choose};
 use crate::plan::tree::{
@@ -315,7 +315,7 @@ impl<'a> Draft<'a> {
             labels: client.labels.clone(),
             state,
             actions,
-            message: message.map(Foreign::new),
+            message,
             observed: found.observed().cloned(),
             monthly_before: before,
             monthly_after: after,
@@ -425,9 +425,9 @@ fn note_sign_ups(adds: &mut [Add], plan: Option<&PlanOffer>, free: Option<u32>) 
         };
         let note = match seat {
             Some(price) => {
-                format!("joins once they have signed up, and a seat at {price} a month is bought only then")
+                format!("once signed up, then also a seat at {price} a month")
             }
-            None => "joins once they have signed up".to_owned(),
+            None => "once signed up".to_owned(),
         };
         add.action = add.action.clone().noting(&note);
     }

@@ -141,7 +141,7 @@ impl<'a> World<'a> {
             VerdictState::Failed => ActionState::Failed,
         };
         action.reason = verdict.reason;
-        action.message = verdict.message.to_string();
+        action.message.clone_from(&verdict.message);
         action.request_id = verdict.request_id.clone();
         action
     }
@@ -165,7 +165,7 @@ impl<'a> World<'a> {
                     labels: BTreeMap::new(),
                     state: AccountState::Invalid,
                     actions: Vec::new(),
-                    message: Some(crate::domain::Foreign::new(document.why.clone())),
+                    message: Some(document.why.clone()),
                     observed: observed.cloned(),
                     monthly_before: monthly,
                     monthly_after: monthly,

@@ -331,7 +331,7 @@ fn log_failure(error: &ApiError, milliseconds: Option<u128>) {
     match kind {
         ApiErrorKind::NotSent { why } => tracing::warn!(request, %why, milliseconds, "not sent"),
         ApiErrorKind::Refused { .. } | ApiErrorKind::AccountToken => {
-            tracing::info!(request, status, request_id, milliseconds, "refused");
+            tracing::debug!(request, status, request_id, milliseconds, "refused");
         }
         ApiErrorKind::Quota { resets_in } => {
             tracing::warn!(request, request_id, resets_in_s = resets_in.as_secs(), "the quota is used up");

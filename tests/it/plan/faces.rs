@@ -135,7 +135,7 @@ fn json_says_everything_and_fits_its_schema() {
             {
               "access": "full",
               "email": "ada@umbrella.example",
-              "message": "add ada@umbrella.example with full access; joins once they have signed up, and a seat at 29.00 a month is bought only then",
+              "message": "add ada@umbrella.example with full access; once signed up, then also a seat at 29.00 a month",
               "op": "AddMember",
               "reason": null,
               "state": "planned",
@@ -260,7 +260,7 @@ fn a_diff_shows_the_account_before_and_after() {
     umbrella (new)  clients/umbrella.yaml:1  +58.00 a month
       + create the account "Umbrella", notified at dns+umbrella@agency.example
       + subscribe to teams-v2-monthly with 1 seat
-      + add ada@umbrella.example with full access; joins once they have signed up, and a seat at 29.00 a month is bought only then
+      + add ada@umbrella.example with full access; once signed up, then also a seat at 29.00 a month
         @@ -0,0 +1,7 @@
         +name: Umbrella
         +notificationEmail: dns+umbrella@agency.example

@@ -45,16 +45,16 @@ fn nobody_pays_for_a_person_who_has_not_signed_up() {
         w.members(0).pop();
         w.subscription(0).seats = Some(1);
     });
-    insta::assert_snapshot!(world.text(), @r#"
+    insta::assert_snapshot!(world.text(), @"
     acme (account 1)  clients/acme.yaml:1  +29.00 a month
-      + add jane@acme.example with full access; joins once they have signed up, and a seat at 29.00 a month is bought only then
+      + add jane@acme.example with full access; once signed up, then also a seat at 29.00 a month
 
     People who get full access
       jane@acme.example: acme
 
     List price a month in USD: 29.00 now, 58.00 after, +29.00
     Plan: 1 to add; 1 request.
-    "#);
+    ");
     let waiting = world.clone().with(|w| {
         w.tried("acme", OpKind::AddMember, Some(JANE), VerdictState::Waiting, Some(Reason::AwaitingSignup));
     });
@@ -126,12 +126,12 @@ fn seats_that_are_not_bought_keep_out_those_who_need_one() {
         w.sign_up(&[JANE, PAT]);
         w.tried("acme", OpKind::SetSeats, None, VerdictState::Blocked, Some(Reason::PaymentRequired));
     });
-    insta::assert_snapshot!(world.text(), @r#"
+    insta::assert_snapshot!(world.text(), @"
     acme (account 1)  clients/acme.yaml:1
       ! seats from 2 to 3: the server said so (PaymentRequired)
       + add jane@acme.example with full access
         skipped: add pat@agency.example with full access: needs a seat, and none is bought
-      + add zoe@acme.example with full access; joins once they have signed up, and a seat at 29.00 a month is bought only then
+      + add zoe@acme.example with full access; once signed up, then also a seat at 29.00 a month
 
     People who get full access
       jane@acme.example: acme
@@ -139,7 +139,7 @@ fn seats_that_are_not_bought_keep_out_those_who_need_one() {
 
     List price a month in USD: 58.00 now, 58.00 after, 0.00
     Plan: 2 to add; 1 blocked; 2 requests.
-    "#);
+    ");
 }
 
 #[test]

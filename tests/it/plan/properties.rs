@@ -224,7 +224,7 @@ fn write(world: &mut World, index: usize, action: &Action, users: &[Email]) -> O
                 return Some(Verdict {
                     state: VerdictState::Waiting,
                     reason: Some(Reason::AwaitingSignup),
-                    message: bursar::domain::Foreign::new("not a user yet"),
+                    message: "not a user yet".to_owned(),
                     request_id: None,
                 });
             }

@@ -238,7 +238,7 @@ impl World {
         let verdict = Verdict {
             state,
             reason,
-            message: bursar::domain::Foreign::new("the server said so"),
+            message: "the server said so".to_owned(),
             request_id: Some(bursar::domain::RequestId::new("req-1")),
         };
         self.known.verdicts.insert(key, verdict);
