@@ -17,12 +17,18 @@ enum Schema {
     /// A document of a manifest file
     #[default]
     Manifest,
+    /// The result of `plan -o json` and `apply -o json`
+    Plan,
+    /// The account API, as OpenAPI 3.1
+    AccountApi,
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let schema = match args.of {
-        Schema::Manifest => crate::manifest::json_schema(),
-    };
-    ui.out(&format!("{}\n", serde_json::to_string_pretty(&schema)?));
+    let pretty = |schema| serde_json::to_string_pretty(&schema).map(|text| text + "\n");
+    ui.out(&match args.of {
+        Schema::Manifest => pretty(crate::manifest::json_schema())?,
+        Schema::Plan => pretty(crate::plan::render::json_schema())?,
+        Schema::AccountApi => crate::sandbox::openapi(),
+    });
     Ok(ExitCode::SUCCESS)
 }

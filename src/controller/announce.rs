@@ -149,10 +149,11 @@ fn summary(plan: &Plan) -> String {
         *counts.entry(account.state).or_default() += 1;
     }
     let parts: Vec<_> = counts.iter().rev().map(|(state, count)| format!("{count} {}", short(*state))).collect();
-    if parts.is_empty() {
-        "no clients".into()
-    } else {
-        format!("{} clients: {}", plan.accounts.len(), parts.join(", "))
+    let price = plan.cost.before;
+    match plan.accounts.len() {
+        0 => "no clients".into(),
+        1 => format!("1 client: {}; list price {price} a month", parts.join(", ")),
+        n => format!("{n} clients: {}; list price {price} a month", parts.join(", ")),
     }
 }
 

@@ -14,7 +14,7 @@ async fn it_converges_follows_an_edit_and_stops_cleanly() {
     world.client("acme", &["jane@acme.example"]);
     let mut daemon = Running::start(world.command(&["run"]));
     daemon.wait_for("added jane@acme.example", SOON);
-    daemon.wait_for("1 clients: 1 in sync", SOON);
+    daemon.wait_for("1 client: 1 in sync", SOON);
 
     let before = world.ledger().await;
     world.client("acme", &["jane@acme.example", "joe@acme.example"]);
@@ -74,7 +74,7 @@ async fn a_folder_that_goes_away_changes_nothing_and_comes_back() {
     let world = World::new(&[]).await;
     world.write("clients/acme.yaml", &manifest("acme", &[]));
     let mut daemon = Running::start(world.command(&["run", "clients", "--poll", "200ms"]));
-    daemon.wait_for("1 clients: 1 in sync", SOON);
+    daemon.wait_for("1 client: 1 in sync", SOON);
     let writes = world.ledger().await.writes();
     std::fs::rename(world.path().join("clients"), world.path().join("elsewhere")).unwrap();
     daemon.wait_for("every client's last good version stays in force", SOON);
@@ -94,7 +94,7 @@ async fn report_mode_tells_and_writes_nothing() {
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let (_, code, log) = daemon.stop();
     assert_eq!(code, 0);
-    assert_eq!(log.matches("1 clients: 1 changes").count(), 1, "{log}");
+    assert_eq!(log.matches("1 client: 1 changes").count(), 1, "{log}");
     assert_eq!(world.ledger().await.writes(), 0);
 }
 
@@ -103,7 +103,7 @@ async fn drift_by_hand_is_set_right_on_the_interval() {
     let world = World::new(&["jane@acme.example"]).await;
     world.client("acme", &["jane@acme.example"]);
     let mut daemon = Running::start(world.command(&["run", "--interval", "1s"]));
-    daemon.wait_for("1 clients: 1 in sync", SOON);
+    daemon.wait_for("1 client: 1 in sync", SOON);
     let url = format!("{}/accounts/1", world.sandbox.api_url());
     let renamed = world.http.patch(url).bearer_auth(world.sandbox.token()).json(&json!({"name": "Client ACME"}));
     assert!(renamed.send().await.unwrap().status().is_success());

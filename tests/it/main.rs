@@ -18,6 +18,7 @@ mod provider_read;
 mod provider_world;
 mod provider_write;
 mod proxy;
+mod readme;
 mod requests;
 mod sandbox;
 mod sandbox_cli;
