@@ -121,7 +121,8 @@ fn the_schemas_and_scripts_for_shells_are_printed() {
 #[test]
 fn every_file_that_the_documents_link_to_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut documents = vec![root.to_path_buf(), root.join("docs"), root.join("examples/agency")];
+    let mut documents =
+        vec![root.to_path_buf(), root.join("docs"), root.join("examples/agency"), root.join("examples/broken")];
     let mut broken = Vec::new();
     while let Some(folder) = documents.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
@@ -139,4 +140,30 @@ fn every_file_that_the_documents_link_to_is_there() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_test_that_the_architecture_names_is_there() {
+    let document = include_str!("../../ARCHITECTURE.md");
+    let table =
+        document.split("## What always holds").nth(1).unwrap().split("What is deliberately absent").next().unwrap();
+    let named: Vec<&str> =
+        table.split('`').filter(|word| word.matches("::").count() >= 1 && !word.contains(' ')).collect();
+    assert!(named.len() >= 15, "{named:?}");
+    let mut sources = String::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                sources += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    for name in named {
+        let function = format!("fn {}(", name.rsplit("::").next().unwrap());
+        assert!(sources.contains(&function), "{name} is not a test");
+    }
 }
