@@ -2,6 +2,7 @@
 //! rules decide.
 
 mod accounts;
+mod bad_days;
 mod billing;
 mod extract;
 mod guard;
@@ -37,7 +38,9 @@ pub fn app(service: Arc<Service>) -> Router {
     let api = api
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(Arc::clone(&service), guard::api));
+        .layer(from_fn(bad_days::spoil))
+        .layer(from_fn_with_state(Arc::clone(&service), guard::api))
+        .layer(from_fn_with_state(Arc::clone(&service), bad_days::draw));
     Router::new()
         .nest("/v2", api)
         .merge(tester::routes())

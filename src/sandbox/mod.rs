@@ -3,6 +3,7 @@
 //! driver that is tested against it, else both could be wrong together.
 
 mod catalogue;
+mod faults;
 mod http;
 mod page;
 mod quota;

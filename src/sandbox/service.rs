@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::RwLock;
 
+use super::faults::Faults;
 use super::quota::Quota;
 use super::rules::people::{SignUp, sign_up};
 use super::rules::{Door, Moment, Refusal, Terms, time};
@@ -47,6 +48,7 @@ pub struct Service {
     users: Vec<String>,
     surroundings: Surroundings,
     pub quota: Mutex<Quota>,
+    pub faults: Mutex<Faults>,
     requests: Mutex<BTreeMap<String, u64>>,
     running: Mutex<HashSet<(UserId, String)>>,
     notice: Mutex<Option<String>>,
@@ -108,6 +110,7 @@ impl Service {
             token: options.token.clone(),
             users: options.users.clone(),
             quota: Mutex::new(Quota::new(options.rate_limit)),
+            faults: Mutex::default(),
             surroundings,
             requests: Mutex::new(requests),
             running: Mutex::default(),
@@ -229,6 +232,7 @@ impl Service {
             empty.apply(draft);
             *locked(&service.world_id) = empty.meta.world_id.clone();
             locked(&service.requests).clear();
+            *locked(&service.faults) = Faults::default();
             *world = empty;
             Ok(())
         });

@@ -23,5 +23,6 @@ mod readme;
 mod requests;
 mod sandbox;
 mod sandbox_cli;
+mod sandbox_faults;
 mod sandbox_page;
 mod support;

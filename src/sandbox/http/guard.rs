@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::bad_days;
 use super::problem::Problem;
 use crate::sandbox::quota::{Asker, Standing};
 use crate::sandbox::rules::Refusal;
@@ -75,6 +76,7 @@ pub async fn api(State(service): State<Arc<Service>>, request: Request, next: Ne
     }
     let asker = if bears(request.headers(), &service.token) { Asker::User } else { Asker::Stranger };
     let standing = locked(&service.quota).take(asker, service.machine_time());
+    let is_spoilt = bad_days::says_quota_is_used_up(&request);
     let mut answer = match (standing, asker) {
         (Some(Standing { is_over: true, .. }), _) => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota exceeded").into_response()
@@ -87,6 +89,13 @@ pub async fn api(State(service): State<Arc<Service>>, request: Request, next: Ne
         headers.insert("x-ratelimit-limit", limit.into());
         headers.insert("x-ratelimit-remaining", remaining.into());
         headers.insert("x-ratelimit-reset", reset.as_second().into());
+    }
+    if is_spoilt {
+        let headers = answer.headers_mut();
+        headers.insert("x-ratelimit-limit", bad_days::QUOTA.into());
+        headers.insert("x-ratelimit-remaining", 0.into());
+        let reset = service.machine_time().as_second() + bad_days::QUOTA_PAUSE_SECONDS;
+        headers.insert("x-ratelimit-reset", reset.into());
     }
     answer
 }

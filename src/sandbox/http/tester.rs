@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 use super::extract::{Body, Within};
 use super::problem::Problem;
 use super::wire::{Account, Include, Member};
+use crate::sandbox::faults::{Faults, Wish};
 use crate::sandbox::rules::people::{Arrangement, SignUp};
 use crate::sandbox::rules::{members, people, time};
-use crate::sandbox::service::Service;
+use crate::sandbox::service::{Service, locked};
 use crate::sandbox::world::{self, Access, MemberId, Totals};
 
 /// The routes of the tester's side.
@@ -28,6 +29,7 @@ pub fn routes() -> Router<Arc<Service>> {
         .route("/sandbox/accounts", post(arrange))
         .route("/sandbox/clock", post(advance))
         .route("/sandbox/ledger", get(ledger))
+        .route("/sandbox/faults", put(spoil).get(faults))
         .route("/sandbox/reset", post(reset))
         .route(
             "/sandbox/openapi.json",
@@ -113,6 +115,20 @@ async fn advance(State(service): State<Arc<Service>>, Body(ask): Body<ClockAsk>)
 async fn reset(State(service): State<Arc<Service>>) -> Result<Json<Value>, Problem> {
     service.reset().await?;
     Ok(Json(json!({ "data": { "world": service.world_id() } })))
+}
+
+/// From now on this goes wrong, beginning anew with the seed.
+async fn spoil(State(service): State<Arc<Service>>, Body(wish): Body<Wish>) -> Result<Json<Value>, Problem> {
+    if !(0.0..=1.0).contains(&wish.rate) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "rate must be from 0 to 1"));
+    }
+    *locked(&service.faults) = Faults::new(wish);
+    Ok(faults(State(service)).await)
+}
+
+async fn faults(State(service): State<Arc<Service>>) -> Json<Value> {
+    let faults = locked(&service.faults);
+    Json(json!({ "data": { "faults": faults.wish(), "injected": faults.injected() } }))
 }
 
 /// What really happened.
