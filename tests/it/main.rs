@@ -26,3 +26,4 @@ mod sandbox_cli;
 mod sandbox_faults;
 mod sandbox_page;
 mod support;
+mod watch;
