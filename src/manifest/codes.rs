@@ -89,8 +89,8 @@ codes! {
         "The identifier of a plan or the name of a family of plans: 1 to 64 of a-z, 0-9, `-`, `_` and `.`; or `none`.";
     LABEL = "BUR0032", Error, "Not a valid label",
         "Keys and values of labels are at most 63 of a-z, A-Z, 0-9, `-`, `_`, `.` and `/`; a value may be empty.";
-    TOO_MANY_FINDINGS = "BUR0033", Error, "More findings in this document",
-        "Of one document the first 50 findings are shown. Correct them, and look again.";
+    TOO_MANY_FINDINGS = "BUR0033", Error, "More findings than are shown",
+        "Of one document the first 50 findings are shown, of one file 100 errors. Correct them, and look again.";
     REASON = "BUR0034", Error, "Not a valid reason",
         "The reason of an Offboarding is one line of at most 500 visible characters.";
     PLACEHOLDER = "BUR0035", Error, "Unknown placeholder",
@@ -121,6 +121,8 @@ codes! {
         "A word is written with letters of more than one alphabet that look alike. Such names are used to be mistaken for others.";
     SHARED_DOMAIN = "BUR0052", Warning, "An email domain in several client accounts",
         "People of one customer are about to get into accounts of several. Each customer gets an account of their own: two customers in one account could manage each other's domains (rule 19 of the account API). If the domain is the agency's own, say so with --own-domain; domains of notification emails count as own, and those of public mail services are not looked at.";
+    TOO_MANY_WARNINGS = "BUR0053", Warning, "More warnings than are shown",
+        "Of one file the first 100 warnings are shown. Correct them, and look again.";
 }
 
 /// `docs/findings.md`: every code with its page.

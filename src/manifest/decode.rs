@@ -76,6 +76,7 @@ pub(crate) fn text<'n>(node: &'n Node<'_>, field: &str, report: &mut DocumentRep
                 let taken_for = match kind {
                     PlainKind::Null => "nothing at all",
                     PlainKind::Bool(_) | PlainKind::OldBool => "a truth value",
+                    PlainKind::Date => "a date",
                     PlainKind::Number | PlainKind::Text => "a number",
                 };
                 let shown = inert(text);

@@ -274,6 +274,15 @@ fn labels(node: &Node<'_>, report: &mut DocumentReport) -> BTreeMap<String, Stri
     };
     let mut made = BTreeMap::new();
     for (key, value) in entries {
+        let kind = if key.plain { plain_kind(&key.text) } else { PlainKind::Text };
+        if kind != PlainKind::Text {
+            let shown = inert(&key.text);
+            report.add(
+                Draft::new(&codes::QUOTES, key.span, format!("YAML readers do not take the label `{shown}` for text"))
+                    .help(format!("put it in quotes: \"{shown}\"")),
+            );
+            continue;
+        }
         let Some(value) = text(value, "labels", report) else { continue };
         for (part, span, ok) in [
             (key.text.as_ref(), key.span, plain(&key.text) && !key.text.is_empty()),
@@ -432,6 +441,11 @@ fn account_name(node: &Node<'_>, field: &str, report: &mut DocumentReport) -> Op
     if length > LONGEST_ACCOUNT_NAME {
         let message = format!("an account name has at most {LONGEST_ACCOUNT_NAME} characters, this one has {length}");
         report.add(fault(message, "shorten it"));
+        return None;
+    }
+    if found.value.contains('\n') {
+        let help = "write it on one line; behind `|` and `>`, a `-` leaves out the last line break";
+        report.add(fault(format!("`{field}` holds a line break"), help));
         return None;
     }
     if let Some(c) = found.value.chars().find(|c| is_active(*c)) {

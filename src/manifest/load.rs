@@ -14,7 +14,7 @@ use super::documents::{
 };
 use super::finding::{Finding, Severity};
 use super::origin::Origins;
-use super::report::{DocumentReport, Draft, SourceText, Span, clamp, finish};
+use super::report::{DocumentReport, Draft, Drafts, SourceText, Span, clamp, finish};
 use super::resolve::{self, Candidate};
 use super::wanted::{Invalid, Offboarding, Wanted};
 use super::yaml::{self, Guess, LARGEST_DOCUMENT, Piece};
@@ -152,10 +152,13 @@ impl Lost {
 #[derive(Debug, Default)]
 struct Loader<'a> {
     read: Read,
-    drafts: Vec<Draft>,
+    drafts: Drafts,
     invalid: Vec<Lost>,
     sources: Vec<SourceText<'a>>,
 }
+
+/// The most documents of a file: about as many of the shortest clients as a file of the largest size holds.
+const MOST_DOCUMENTS: usize = 10_000;
 
 /// Names that a policy or configuration of ours bears by convention.
 const OPERATOR_FILES: &[&str] = &["bursar.policy", "bursar.config", "bursar-policy", "bursar-config"];
@@ -188,7 +191,14 @@ impl<'a> Loader<'a> {
             }
         };
         self.sources.push(SourceText::new(name, text));
-        for piece in yaml::pieces(text) {
+        let pieces = yaml::pieces(text);
+        if pieces.len() > MOST_DOCUMENTS {
+            let message = format!("the file has {} documents, more than {MOST_DOCUMENTS}", pieces.len());
+            let draft = Draft::new(&codes::TOO_LARGE, whole, message).help("split it into several files");
+            self.lose(folder, draft, yaml::guess(text), whole);
+            return;
+        }
+        for piece in pieces {
             self.piece(index, folder, text, piece);
         }
     }

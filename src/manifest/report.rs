@@ -1,5 +1,7 @@
 //! Collects findings while manifests are read and checked, and gives them their places at the end.
 
+use std::collections::BTreeMap;
+
 use super::codes::{self, Code};
 use super::finding::{Finding, Place, Severity};
 use super::wanted::SourceRef;
@@ -86,12 +88,51 @@ impl DocumentReport {
     }
 
     /// Hands the findings over, with one that tells how many were left out.
-    pub(crate) fn finish(mut self, document: Span, into: &mut Vec<Draft>) {
+    pub(crate) fn finish(mut self, document: Span, into: &mut Drafts) {
         if self.more > 0 {
             let message = format!("{} more findings in this document", self.more);
             self.drafts.push(Draft::new(&codes::TOO_MANY_FINDINGS, document, message));
         }
         into.append(&mut self.drafts);
+    }
+}
+
+/// The most findings of a severity shown of one file: what a person reads before looking again, and
+/// a bound on the work and memory that a hostile file costs.
+const SHOWN_PER_FILE: usize = 100;
+
+/// The findings of all files; of each file, only so many of a severity are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Drafts {
+    kept: Vec<Draft>,
+    counts: BTreeMap<(u32, Severity), usize>,
+}
+
+impl Drafts {
+    pub(crate) fn push(&mut self, draft: Draft) {
+        let count = self.counts.entry((draft.span.file, draft.code.severity)).or_default();
+        *count += 1;
+        if *count <= SHOWN_PER_FILE {
+            self.kept.push(draft);
+        }
+    }
+
+    pub(crate) fn append(&mut self, drafts: &mut Vec<Draft>) {
+        drafts.drain(..).for_each(|draft| self.push(draft));
+    }
+
+    /// What was kept, with a finding for each file of which some were left out.
+    fn into_kept(self) -> Vec<Draft> {
+        let Self { mut kept, counts } = self;
+        for ((file, severity), count) in counts {
+            let Some(more) = count.checked_sub(SHOWN_PER_FILE).filter(|more| *more > 0) else { continue };
+            let (code, what) = match severity {
+                Severity::Error => (&codes::TOO_MANY_FINDINGS, "errors"),
+                Severity::Warning => (&codes::TOO_MANY_WARNINGS, "warnings"),
+            };
+            kept.push(Draft::new(code, Span::file(file), format!("{more} more {what} in this file")));
+        }
+        kept
     }
 }
 
@@ -105,7 +146,10 @@ pub(crate) struct SourceText<'a> {
 
 impl<'a> SourceText<'a> {
     pub(crate) fn new(name: &'a str, text: &'a str) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| clamp(at + 1));
+        let bytes = text.as_bytes();
+        // YAML ends a line with LF, CRLF, or CR alone.
+        let ends = |at: usize| bytes[at] == b'\n' || bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+        let breaks = (0..bytes.len()).filter(|at| ends(*at)).map(|at| clamp(at + 1));
         Self { name, text, line_starts: std::iter::once(0).chain(breaks).collect() }
     }
 
@@ -182,7 +226,8 @@ fn excerpt(line: &str, start: usize, end: usize) -> (String, std::ops::Range<usi
 }
 
 /// Gives the drafts their lines, in a stable order: file, line, column, code.
-pub(crate) fn finish(mut drafts: Vec<Draft>, sources: &[SourceText<'_>]) -> Vec<Finding> {
+pub(crate) fn finish(drafts: Drafts, sources: &[SourceText<'_>]) -> Vec<Finding> {
+    let mut drafts = drafts.into_kept();
     drafts.sort_by(|a, b| {
         let key = |d: &Draft| (d.span.file, d.span.start.wrapping_add(1), d.code.id);
         key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))

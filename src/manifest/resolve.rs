@@ -14,7 +14,7 @@ use super::documents::{
 };
 use super::load::{Checked, Read};
 use super::origin::{Origin, OriginKind, Origins};
-use super::report::{Draft, Located, SourceText, Span};
+use super::report::{Draft, Drafts, Located, SourceText, Span};
 use super::wanted::{Client, Membership, WantedMember, WantedPlan};
 
 /// Everything that the checks look at.
@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) groups: Vec<Checked<GroupDocument>>,
     pub(crate) defaults: Vec<Checked<DefaultsDocument>>,
     pub(crate) offboardings: Vec<Checked<OffboardingDocument>>,
-    pub(crate) drafts: Vec<Draft>,
+    pub(crate) drafts: Drafts,
 }
 
 /// A client on its way to being valid.
@@ -77,7 +77,7 @@ impl Candidate {
 }
 
 /// Resolves every client that can be.
-pub(crate) fn resolve(read: Read, drafts: Vec<Draft>) -> World {
+pub(crate) fn resolve(read: Read, drafts: Drafts) -> World {
     let Read { clients, groups, defaults, offboardings, folders, broken_defaults, broken_groups } = read;
     let mut world = World { candidates: Vec::with_capacity(clients.len()), groups, defaults, offboardings, drafts };
     let slots = world.default_slots(&folders, broken_defaults);
@@ -414,7 +414,7 @@ fn access_conflict(at: Span, member: &RawMember, before: &Sourced<Person>) -> Dr
 pub(crate) fn duplicates<'h>(
     kind: &str,
     headers: impl Iterator<Item = &'h Header>,
-    drafts: &mut Vec<Draft>,
+    drafts: &mut Drafts,
 ) -> HashSet<String> {
     let mut first: HashMap<&str, Span> = HashMap::new();
     let mut found = HashSet::new();

@@ -44,6 +44,8 @@ pub(crate) enum Value<'a> {
 pub(crate) struct Key<'a> {
     pub(crate) span: Span,
     pub(crate) text: Cow<'a, str>,
+    /// Written without quotes.
+    pub(crate) plain: bool,
 }
 
 /// A piece of a file between its document markers.
@@ -101,6 +103,8 @@ impl Splitter<'_> {
             let inside = self.open.is_some() && !self.blank;
             if line.starts_with('%') && !inside {
                 self.pieces.push(Piece::Directive(at..at + line.trim_end().len()));
+                // The document begins behind it.
+                self.open = self.open.map(|_| at + line.len());
                 return;
             }
             self.open.get_or_insert(at);
@@ -147,7 +151,7 @@ pub(crate) fn read<'a>(
     options.emit_unresolved_aliases = true;
     options.disallow_directives = true;
     let slice = &text[range.clone()];
-    let mut builder = Builder { file, offset: range.start, report, stack: Vec::new(), root: None };
+    let mut builder = Builder { file, slice, offset: range.start, report, stack: Vec::new(), root: None };
     for event in Parser::new_from_str_with_options(slice, options) {
         match event {
             Ok((event, span)) => builder.event(event, span)?,
@@ -179,6 +183,8 @@ enum Pending<'a> {
 
 struct Builder<'a, 'r> {
     file: u32,
+    /// The text of the document, which begins `offset` bytes into the file.
+    slice: &'a str,
     offset: usize,
     report: &'r mut DocumentReport,
     stack: Vec<Frame<'a>>,
@@ -234,19 +240,39 @@ impl<'a> Builder<'a, '_> {
     /// Reports an anchor, alias or tag.
     fn refuse(&mut self, span: Span, anchor: usize, tag: Option<&Tag>) -> bool {
         if anchor > 0 {
+            let place = self.property(span, '&').unwrap_or(span);
             self.report.add(
-                Draft::new(&codes::ANCHOR, span, "anchors and aliases are not read")
+                Draft::new(&codes::ANCHOR, place, "anchors and aliases are not read")
                     .help("to say a thing once, use a MemberGroup or ClientDefaults"),
             );
         }
         if let Some(tag) = tag {
-            let shown = tag.to_string();
+            let place = self.property(span, '!');
+            let written =
+                place.and_then(|at| self.slice.get(at.start as usize - self.offset..at.end as usize - self.offset));
+            let shown = written.map_or_else(|| tag.to_string(), str::to_owned);
             self.report.add(
-                Draft::new(&codes::TAG, span, format!("the tag `{}` is not read", inert(&shown)))
+                Draft::new(&codes::TAG, place.unwrap_or(span), format!("the tag `{}` is not read", inert(&shown)))
                     .help("write the plain value, in quotes where it is to be text"),
             );
         }
         anchor > 0 || tag.is_some()
+    }
+
+    /// Where the anchor (`&`) or tag (`!`) of a node stands: one of the two words before it, which the
+    /// parser's events do not tell.
+    fn property(&self, node: Span, sign: char) -> Option<Span> {
+        let mut before = self.slice.get(..node.start as usize - self.offset)?;
+        for _ in 0..2 {
+            before = before.trim_end();
+            let start = before.rfind([' ', '\t', '\n', '\r', '[', '{', ',']).map_or(0, |at| at + 1);
+            if before[start..].starts_with(sign) {
+                let [start, end] = [start, before.len()].map(|at| clamp(self.offset + at));
+                return Some(Span { start, end, ..node });
+            }
+            before = &before[..start];
+        }
+        None
     }
 
     fn push(&mut self, span: Span, frame: Frame<'a>) -> Result<(), Unreadable> {
@@ -318,7 +344,8 @@ fn pending(node: Node<'_>) -> (Pending<'_>, Option<Draft>) {
                 .help("to say a thing once, use a MemberGroup or ClientDefaults");
             (Pending::Refused, Some(draft))
         }
-        Value::Plain(text) | Value::Quoted(text) => (Pending::Key(Key { span, text }), None),
+        Value::Plain(text) => (Pending::Key(Key { span, text, plain: true }), None),
+        Value::Quoted(text) => (Pending::Key(Key { span, text, plain: false }), None),
         Value::List(_) | Value::Map(_) => {
             let draft = Draft::new(&codes::KEY_KIND, span, "a key is text, not a list or mapping")
                 .help("text that begins with `{` or `[` needs quotes");
@@ -340,7 +367,9 @@ fn syntax_error(file: u32, offset: usize, slice: &str, error: &ScanError) -> Dra
         let at = clamp(offset + at);
         return too_deep(Span { file, start: at, end: at + 1 });
     }
-    let upto = slice[at..].find('\n').map_or(slice.len(), |end| at + end);
+    let line_end = |from: usize| slice[from..].find('\n').map_or(slice.len(), |end| from + end + 1);
+    // A tab that begins the next line is told at the end of the text before it.
+    let upto = if error.info().contains("tab") { line_end(line_end(at)) } else { line_end(at) };
     let mut start = 0;
     for line in slice[..upto].split_inclusive('\n') {
         let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
@@ -352,9 +381,14 @@ fn syntax_error(file: u32, offset: usize, slice: &str, error: &ScanError) -> Dra
         start += line.len();
     }
     let at = clamp(offset + at);
-    let message = format!("not valid YAML: {}", inert(&error.info()));
-    Draft::new(&codes::SYNTAX, Span { file, start: at, end: at + 1 }, message)
-        .help("text that holds `: `, ` #` or begins with one of `{}[]&*!|>'\"%@` and the backtick needs quotes")
+    let info = error.info();
+    let message = format!("not valid YAML: {}", inert(&info));
+    let help = if info.contains("expected key") || info.contains("<document start>") {
+        "what belongs together begins in the same column; text goes on one line, or in quotes"
+    } else {
+        "text that holds `: `, ` #` or begins with one of `{}[]&*!|>'\"%@` and the backtick needs quotes"
+    };
+    Draft::new(&codes::SYNTAX, Span { file, start: at, end: at + 1 }, message).help(help)
 }
 
 /// What a plain scalar is, for the readers of YAML 1.1 and 1.2 together.
@@ -366,6 +400,8 @@ pub(crate) enum PlainKind {
     /// `yes`, `no`, `on`, `off` in any capitals: a truth value for some readers.
     OldBool,
     Number,
+    /// `2001-12-14`, with or without a time of day (YAML 1.1).
+    Date,
     Text,
 }
 
@@ -380,7 +416,21 @@ pub(crate) fn plain_kind(text: &str) -> PlainKind {
     if text.len() <= 3 && ["yes", "no", "on", "off", "y", "n"].iter().any(|word| word.eq_ignore_ascii_case(text)) {
         return PlainKind::OldBool;
     }
-    if is_number(text) { PlainKind::Number } else { PlainKind::Text }
+    if is_number(text) {
+        PlainKind::Number
+    } else if is_date(text) {
+        PlainKind::Date
+    } else {
+        PlainKind::Text
+    }
+}
+
+/// Year, month and day, and behind them nothing or what may begin a time of day.
+fn is_date(text: &str) -> bool {
+    let (date, rest) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(text.len()));
+    let parts: Vec<_> = date.split('-').map(str::len).collect();
+    matches!(parts[..], [4, 1..=2, 1..=2])
+        && (rest.is_empty() || rest.trim_start_matches(['T', 't', ' ', '\t']).starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Integers (decimal, octal, hexadecimal, binary, with underscores, sexagesimal) and floats.
@@ -465,6 +515,7 @@ mod tests {
             [("document", "a: 1\n"), ("document", "---\nb: 2\n")]
         );
         assert_eq!(split("a: 1\n... b\n"), [("document", "a: 1\n"), ("after", "b")]);
+        assert_eq!(split("%YAML 1.1\na: 1\n"), [("directive", "%YAML 1.1"), ("document", "a: 1\n")]);
         assert_eq!(split("%YAML 1.1\n---\na: 1\n"), [("directive", "%YAML 1.1"), ("document", "---\na: 1\n")]);
     }
 
@@ -482,6 +533,14 @@ mod tests {
             (".5", PlainKind::Number),
             ("0x1F", PlainKind::Number),
             ("12:30:45", PlainKind::Number),
+            ("2001-12-14", PlainKind::Date),
+            ("2001-1-4", PlainKind::Date),
+            ("2001-12-14 21:59:43.10 -5", PlainKind::Date),
+            ("2001-12-14t21:59:43Z", PlainKind::Date),
+            ("2001-12-14 Ltd", PlainKind::Text),
+            ("2001-12-14th", PlainKind::Text),
+            ("2001-12", PlainKind::Text),
+            ("1-2-3", PlainKind::Text),
             (".inf", PlainKind::Number),
             ("Acme", PlainKind::Text),
             ("3M", PlainKind::Text),
