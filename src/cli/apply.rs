@@ -84,10 +84,14 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, ui: Ui
     interrupted.abort();
     progress.finish();
     let report = report?;
+    let outcome = report.outcome();
     ui.out(&match args.output {
-        Output::Text => render::apply_text(&report.plan),
-        Output::Json => format!("{:#}\n", render::apply_json(&report.plan)),
+        Output::Text => render::apply_text(&outcome),
+        Output::Json => format!("{:#}\n", render::apply_json(&outcome)),
     });
+    if let Some(trouble) = &report.trouble {
+        ui.warn(&format!("Error: stopped early: {trouble}"));
+    }
     if report.left > 0 {
         ui.warn(&format!("Stopped before everything was done: {} planned actions were not begun.", report.left));
     }
@@ -106,23 +110,38 @@ async fn converge(
     let mut report = reconciler.converge(wanted, None, writer.as_ref(), progress, cancel).await?;
     let agreed = report.agreed.clone();
     let mut applied = report.take_applied();
-    while let Some(due) = reconciler.memory().next_due().filter(|due| *due <= until) {
+    while report.trouble.is_none()
+        && let Some(due) = reconciler.memory().next_due().filter(|due| *due <= until)
+    {
         tokio::select! {
             () = tokio::time::sleep_until(due) => {}
             () = cancel.cancelled() => break,
         }
         let keys = reconciler.keys();
         reconciler.memory().take_due(Instant::now(), keys);
-        reconciler.observe(wanted).await?;
-        report = reconciler.converge(wanted, None, writer.as_ref(), progress, cancel).await?;
+        match look_again(wanted, reconciler, writer, progress, cancel).await {
+            Ok(again) => report = again,
+            // What was done before must be told all the same.
+            Err(trouble) => report.trouble = Some(trouble),
+        }
         for (client, actions) in report.take_applied() {
             applied.entry(client).or_default().extend(actions);
         }
     }
     report.put_applied(applied);
-    report.plan.digest.clone_from(&agreed.digest);
     report.agreed = agreed;
     Ok(report)
+}
+
+async fn look_again(
+    wanted: &Wanted,
+    reconciler: &mut Reconciler,
+    writer: &Arc<dyn Write>,
+    progress: &dyn Progress,
+    cancel: &CancellationToken,
+) -> Result<Report, PassError> {
+    reconciler.observe(wanted).await?;
+    reconciler.converge(wanted, None, writer.as_ref(), progress, cancel).await
 }
 
 fn asked(plan: &Plan, planned: usize, ui: Ui) -> Result<bool, CliError> {
@@ -148,6 +167,7 @@ fn exit_code(report: &Report) -> ExitCode {
     let accounts = &report.plan.accounts;
     let states = || accounts.iter().flat_map(|account| &account.actions).map(|action| action.state);
     let failed = report.left > 0
+        || report.trouble.is_some()
         || accounts.iter().any(|account| matches!(account.state, AccountState::Invalid | AccountState::Failed))
         || states().any(|state| matches!(state, ActionState::Failed | ActionState::Planned));
     if failed {

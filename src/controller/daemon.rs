@@ -75,6 +75,7 @@ pub struct Daemon {
     api_trouble: Option<String>,
     announcer: Announcer,
     next_full: Instant,
+    next_poll: Instant,
     full_tries: u32,
     chance: fastrand::Rng,
 }
@@ -116,6 +117,7 @@ impl Daemon {
             api_trouble: None,
             announcer: Announcer::default(),
             next_full: Instant::now(),
+            next_poll: Instant::now(),
             full_tries: 0,
             chance: fastrand::Rng::with_seed(seed),
         }
@@ -126,7 +128,6 @@ impl Daemon {
     pub async fn run(mut self, mut watch: Watch, mut look: tokio::sync::mpsc::Receiver<()>, cancel: CancellationToken) {
         self.read(&mut watch).await;
         self.pass(Scope::Everything, &cancel).await;
-        let mut next_poll = Instant::now() + self.timing.poll;
         while !cancel.is_cancelled() {
             let due = self.reconciler.memory().next_due();
             let next_due = async {
@@ -145,17 +146,18 @@ impl Daemon {
                     Some(Scope::Everything)
                 }
                 () = watch.changed() => self.read(&mut watch).await,
-                () = tokio::time::sleep_until(next_poll) => self.read(&mut watch).await,
-                () = next_due => {
-                    let keys = self.reconciler.keys();
-                    Some(Scope::Clients(self.reconciler.memory().take_due(Instant::now(), keys)))
-                }
+                () = tokio::time::sleep_until(self.next_poll) => self.read(&mut watch).await,
                 () = tokio::time::sleep_until(self.next_full) => {
                     self.read(&mut watch).await;
                     Some(Scope::Everything)
                 }
+                // Last, so that a thousand clients who are due one after the other keep
+                // nobody from reading the folder or looking at everything.
+                () = next_due => {
+                    let keys = self.reconciler.keys();
+                    Some(Scope::Clients(self.reconciler.memory().take_due(Instant::now(), keys)))
+                }
             };
-            next_poll = Instant::now() + self.timing.poll;
             if let Some(scope) = scope {
                 self.pass(scope, &cancel).await;
             }
@@ -166,6 +168,7 @@ impl Daemon {
     async fn read(&mut self, watch: &mut Watch) -> Option<Scope> {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || source.read()).await;
+        self.next_poll = Instant::now() + self.timing.poll;
         let reading = match read {
             Ok(Ok(reading)) => reading,
             Ok(Err(trouble)) => return self.unreadable(trouble),
@@ -184,6 +187,10 @@ impl Daemon {
         let fewer = self.held.wanted.clients.len() != held.wanted.clients.len()
             || self.held.wanted.invalid != held.wanted.invalid
             || self.held.kept != held.kept;
+        let present: BTreeSet<&ClientName> = held.wanted.clients.iter().map(|client| &client.name).collect();
+        for client in self.held.wanted.clients.iter().filter(|client| !present.contains(&client.name)) {
+            self.reconciler.memory().leave(&client.name);
+        }
         self.held = held;
         for client in &changed {
             self.reconciler.memory().forget(client);
@@ -233,11 +240,18 @@ impl Daemon {
                 .reconciler
                 .converge(&wanted, only.as_ref(), writer.as_ref(), self.progress.as_ref(), cancel)
                 .await
-                .map(|report| (report.plan, report.left)),
-            None => self.reconciler.plan(&wanted).map(|plan| (plan.unwrap_or_else(|| unreachable!("just looked")), 0)),
+                .map(|report| (report.plan, report.left, report.trouble)),
+            None => {
+                let plan = self.reconciler.plan(&wanted);
+                plan.map(|plan| (plan.unwrap_or_else(|| unreachable!("just looked")), 0, None))
+            }
         };
         match done {
-            Ok((plan, left)) => self.passed(&plan, left),
+            Ok((plan, left, None)) => self.passed(&plan, left),
+            Ok((plan, left, Some(trouble))) => {
+                self.passed(&plan, left);
+                self.no_pass(&trouble);
+            }
             Err(trouble) => self.no_pass(&trouble),
         }
     }
@@ -248,6 +262,7 @@ impl Daemon {
             && clients.len() <= ONE_BY_ONE
             && self.reconciler.are_seen(&wanted, &clients)
             && self.reconciler.look_at(&wanted, &clients).await? == Looked::Fresh
+            && !self.sets_others_free(&wanted, &clients)?
         {
             return Ok(Some(clients));
         }
@@ -255,6 +270,17 @@ impl Daemon {
         self.full_tries = 0;
         self.next_full = Instant::now() + self.timing.interval.mul_f64(1.0 + self.chance.f64() / 20.0);
         Ok(None)
+    }
+
+    /// Whether something is to be done now for others than these: the edit of one manifest
+    /// can end another's ambiguity, or bring all of them back under a rail. What is known of
+    /// those others may be old.
+    fn sets_others_free(&self, wanted: &Wanted, clients: &BTreeSet<ClientName>) -> Result<bool, PassError> {
+        if self.writer.is_none() {
+            return Ok(false);
+        }
+        let planned = self.reconciler.planned_clients(wanted)?;
+        Ok(!planned.is_subset(clients))
     }
 
     fn passed(&mut self, plan: &Plan, left: usize) {

@@ -123,6 +123,15 @@ impl Memory {
         self.retries.remove(client);
     }
 
+    /// A client's manifest is gone: should it come back, that is a new wish (rule R1). Only a
+    /// create that may have happened stays in mind: coming back must not send it again.
+    pub fn leave(&mut self, client: &ClientName) {
+        self.bound.remove(client);
+        self.retries.remove(client);
+        let unsettled = self.unsettled.contains_key(client);
+        self.known.verdicts.retain(|key, _| key.client != *client || (unsettled && key.op == OpKind::CreateAccount));
+    }
+
     /// The operator asks for another look at everything, blocked actions included.
     pub fn forget_all(&mut self) {
         self.known.verdicts.retain(|key, verdict| is_unsettled(key, verdict));
@@ -144,10 +153,15 @@ impl Memory {
         matched: &BTreeMap<ClientName, Option<AccountId>>,
         now: Instant,
     ) {
-        // Out of the manifests and back is a new wish (rule R1).
-        self.bound.retain(|client, _| wanted.contains(client));
-        self.known.verdicts.retain(|key, _| wanted.contains(&key.client));
-        self.retries.retain(|client, _| wanted.contains(client));
+        let remembered = self.bound.keys().chain(self.retries.keys());
+        let gone: BTreeSet<ClientName> = remembered
+            .chain(self.known.verdicts.keys().map(|key| &key.client))
+            .filter(|client| !wanted.contains(*client))
+            .cloned()
+            .collect();
+        for client in &gone {
+            self.leave(client);
+        }
         for (client, account) in matched {
             let create = ActionKey { client: client.clone(), op: OpKind::CreateAccount, person: None };
             match account {
@@ -339,5 +353,22 @@ mod tests {
         memory.reconcile(&BTreeSet::new(), &BTreeMap::new(), Instant::now());
         memory.reconcile(&wanted, &gone, Instant::now());
         assert!(!memory.known().verdicts.contains_key(&create), "out of the manifests and back is a new wish");
+
+        memory.reconcile(&wanted, &here, Instant::now());
+        memory.reconcile(&wanted, &gone, Instant::now());
+        memory.leave(&client("acme"));
+        memory.reconcile(&wanted, &gone, Instant::now());
+        assert!(memory.known().verdicts.is_empty(), "even when nobody looked at the list meanwhile");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaving_and_coming_back_does_not_send_a_create_again_that_may_have_happened() {
+        let mut memory = Memory::default();
+        let create = key("acme", OpKind::CreateAccount, None);
+        tried(&mut memory, &create, verdict(VerdictState::Waiting, Some(Reason::OutcomeSettling)));
+        memory.reconcile(&BTreeSet::new(), &BTreeMap::new(), Instant::now());
+        let missing = BTreeMap::from([(client("acme"), None)]);
+        memory.reconcile(&BTreeSet::from([client("acme")]), &missing, Instant::now());
+        assert_eq!(memory.known().verdicts[&create].reason, Some(Reason::OutcomeSettling));
     }
 }

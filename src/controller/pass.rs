@@ -11,7 +11,7 @@ use crate::execute::{self, Carried, Executor, Progress};
 use crate::manifest::Wanted;
 use crate::plan::{
     self, AccountPlan, Action, ActionState, ApiInfo, Inputs, LintFault, Match, ObservedAccount, OpKind, Plan, Policy,
-    Selector, Snapshot, lint, match_accounts,
+    Selector, Snapshot, Summary, lint, match_accounts,
 };
 use crate::provider::{ApiError, Capability, Read, Write};
 
@@ -53,10 +53,21 @@ pub struct Report {
     pub plan: Plan,
     /// Actions that an interruption kept from being begun.
     pub left: usize,
+    /// What ended the rounds early, after something had been done.
+    pub trouble: Option<PassError>,
+}
+
+/// What the rounds of a pass have done so far.
+#[derive(Debug, Default)]
+struct Rounds {
+    agreed: Option<Plan>,
+    applied: BTreeMap<ClientName, Vec<Action>>,
+    left: usize,
+    begun: bool,
 }
 
 /// Why a pass did not go through.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PassError {
     /// The API could not be read, or not completely; nothing was done.
     #[error("the account API could not be read: {0}")]
@@ -150,7 +161,16 @@ impl Reconciler {
     /// # Errors
     /// The linter's faults, if there are any.
     pub fn plan(&self, wanted: &Wanted) -> Result<Option<Plan>, PassError> {
-        let Some(snapshot) = &self.snapshot else { return Ok(None) };
+        match self.draft(wanted) {
+            Some((plan, faults)) if faults.is_empty() => Ok(Some(plan)),
+            Some((_, faults)) => Err(PassError::Lint(faults)),
+            None => Ok(None),
+        }
+    }
+
+    /// The plan, and what the independent check says of it.
+    fn draft(&self, wanted: &Wanted) -> Option<(Plan, Vec<LintFault>)> {
+        let snapshot = self.snapshot.as_ref()?;
         let inputs = Inputs {
             api: &self.api,
             wanted,
@@ -162,7 +182,20 @@ impl Reconciler {
         };
         let plan = plan::plan(&inputs);
         let faults = lint(&plan, &inputs);
-        if faults.is_empty() { Ok(Some(plan)) } else { Err(PassError::Lint(faults)) }
+        Some((plan, faults))
+    }
+
+    /// The clients for whom something is to be done now, by what was last seen.
+    ///
+    /// # Errors
+    /// The linter's faults, if there are any.
+    pub fn planned_clients(&self, wanted: &Wanted) -> Result<BTreeSet<ClientName>, PassError> {
+        let plan = self.plan(wanted)?;
+        let accounts = plan.iter().flat_map(|plan| &plan.accounts);
+        Ok(accounts
+            .filter(|account| account.actions.iter().any(|action| action.state == ActionState::Planned))
+            .filter_map(|account| account.client.clone())
+            .collect())
     }
 
     /// Carries out what is planned, for all clients or some, in rounds.
@@ -177,14 +210,39 @@ impl Reconciler {
         progress: &dyn Progress,
         cancel: &CancellationToken,
     ) -> Result<Report, PassError> {
-        let mut applied: BTreeMap<ClientName, Vec<Action>> = BTreeMap::new();
-        let mut left = 0;
-        let mut agreed = None;
+        let mut rounds = Rounds::default();
+        let ended = self.rounds(wanted, only, writer, progress, cancel, &mut rounds).await;
+        let Rounds { agreed, applied, left, begun } = rounds;
+        let trouble = match ended {
+            Ok(()) => None,
+            // What was done must be told, whatever came after it.
+            Err(trouble) if begun => Some(trouble),
+            Err(trouble) => return Err(trouble),
+        };
+        let Some((mut plan, faults)) = self.draft(wanted) else {
+            unreachable!("a plan is made only of what was observed, and that stays")
+        };
+        let trouble = trouble.or_else(|| (!faults.is_empty()).then_some(PassError::Lint(faults)));
+        self.memory.settle(&plan, Instant::now(), &mut self.chance);
+        let agreed = agreed.unwrap_or_else(|| plan.clone());
+        merge(&mut plan, applied);
+        Ok(Report { agreed, plan, left, trouble })
+    }
+
+    async fn rounds(
+        &mut self,
+        wanted: &Wanted,
+        only: Option<&BTreeSet<ClientName>>,
+        writer: &dyn Write,
+        progress: &dyn Progress,
+        cancel: &CancellationToken,
+        so_far: &mut Rounds,
+    ) -> Result<(), PassError> {
         for _ in 0..ROUNDS {
             let Some(mut plan) = self.plan(wanted)? else { break };
-            agreed.get_or_insert_with(|| plan.clone());
+            so_far.agreed.get_or_insert_with(|| plan.clone());
             if due(&plan, only) == 0 || cancel.is_cancelled() {
-                left = due(&plan, only);
+                so_far.left = due(&plan, only);
                 break;
             }
             if !self.keys() && creates(&plan, only) {
@@ -193,23 +251,18 @@ impl Reconciler {
                 let Some(again) = self.plan(wanted)? else { break };
                 plan = again;
             }
+            so_far.begun = true;
             let carried = self.carry_out(&plan, only, writer, progress, cancel).await;
-            left = carried.values().map(|carried| carried.left).sum();
+            so_far.left = carried.values().map(|carried| carried.left).sum();
             for (client, done) in &carried {
-                applied.entry(client.clone()).or_default().extend(done.applied.iter().cloned());
+                so_far.applied.entry(client.clone()).or_default().extend(done.applied.iter().cloned());
             }
             self.take_in(carried);
-            if left > 0 {
+            if so_far.left > 0 {
                 break;
             }
         }
-        let Some(mut plan) = self.plan(wanted)? else {
-            unreachable!("a plan is made only of what was observed, and that stays")
-        };
-        self.memory.settle(&plan, Instant::now(), &mut self.chance);
-        let agreed = agreed.unwrap_or_else(|| plan.clone());
-        merge(&mut plan, applied);
-        Ok(Report { agreed, plan, left })
+        Ok(())
     }
 
     async fn second_look(&mut self, wanted: &Wanted) -> Result<(), ApiError> {
@@ -313,6 +366,32 @@ impl Report {
             applied.insert(client.clone(), done);
         }
         applied
+    }
+
+    /// How things stand, under the digest that was agreed to, with the operations and the
+    /// money of the agreed plan: what came of it is in the actions.
+    pub fn outcome(&self) -> Plan {
+        let Self { agreed, plan, left: _, trouble: _ } = self;
+        let mut outcome = plan.clone();
+        outcome.digest.clone_from(&agreed.digest);
+        outcome.cost = agreed.cost;
+        outcome.requests.to_apply = agreed.requests.to_apply;
+        outcome.summary = Summary {
+            waiting: plan.summary.waiting,
+            blocked: plan.summary.blocked,
+            manual: plan.summary.manual,
+            in_sync: plan.summary.in_sync,
+            ..agreed.summary
+        };
+        let before: HashMap<_, _> = agreed.accounts.iter().map(|account| (&account.name, account)).collect();
+        for account in &mut outcome.accounts {
+            if let Some(agreed) = before.get(&account.name) {
+                account.digest.clone_from(&agreed.digest);
+                account.monthly_before = agreed.monthly_before;
+                account.monthly_after = agreed.monthly_after;
+            }
+        }
+        outcome
     }
 
     /// Puts applied actions before what is left.

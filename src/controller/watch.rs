@@ -21,6 +21,8 @@ pub struct Watch {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
     events: mpsc::Receiver<()>,
+    /// A burst that goes on, and when it is waited for no longer.
+    burst: Option<Instant>,
 }
 
 impl Watch {
@@ -45,7 +47,7 @@ impl Watch {
                 None
             }
         };
-        Self { watcher, watched: BTreeSet::new(), events }
+        Self { watcher, watched: BTreeSet::new(), events, burst: None }
     }
 
     /// Watches exactly these directories.
@@ -68,19 +70,41 @@ impl Watch {
         self.watched = watched;
     }
 
-    /// Ends when a burst of events is over.
+    /// Ends when a burst of events is over. Dropping it in the middle loses nothing: the
+    /// next call goes on with the same burst.
     pub async fn changed(&mut self) {
-        if self.events.recv().await.is_none() {
-            // Nothing watches: only polling is left.
-            std::future::pending::<()>().await;
-        }
-        let latest = Instant::now() + AT_MOST;
+        let latest = match self.burst {
+            Some(latest) => latest,
+            None => {
+                if self.events.recv().await.is_none() {
+                    // Nothing watches: only polling is left.
+                    std::future::pending::<()>().await;
+                }
+                *self.burst.insert(Instant::now() + AT_MOST)
+            }
+        };
         loop {
             let quiet = (Instant::now() + QUIET).min(latest);
             match tokio::time::timeout_at(quiet, self.events.recv()).await {
                 Ok(Some(())) if Instant::now() < latest => {}
-                _ => return,
+                _ => break,
             }
         }
+        self.burst = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_that_something_else_interrupts_is_not_forgotten() {
+        let (hint, events) = mpsc::channel(1);
+        let mut watch = Watch { watcher: None, watched: BTreeSet::new(), events, burst: None };
+        hint.send(()).await.unwrap();
+        assert!(tokio::time::timeout(QUIET / 2, watch.changed()).await.is_err(), "the burst is not over yet");
+        assert!(tokio::time::timeout(AT_MOST, watch.changed()).await.is_ok(), "and still told when it is");
+        assert!(tokio::time::timeout(AT_MOST, watch.changed()).await.is_err(), "once");
     }
 }
