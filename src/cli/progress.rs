@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::controller::done_line;
 use crate::domain::ClientName;
 use crate::execute::Progress;
-use crate::plan::{Action, Verdict, VerdictState};
+use crate::plan::{Action, Verdict, VerdictState, describe};
 
 use super::ui::Ui;
 
@@ -87,7 +87,7 @@ fn not_applied_line(client: &ClientName, action: &Action, verdict: &Verdict) -> 
         VerdictState::Blocked => "blocked",
         VerdictState::Failed => "failed",
     };
-    format!("{client}: {word}: {}: {}", action.message, verdict.message)
+    format!("{client}: {word}: {}: {}", describe(&action.op), verdict.message)
 }
 
 fn pausing_line(seconds: u64) -> String {
