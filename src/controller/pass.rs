@@ -71,10 +71,17 @@ struct Rounds {
 pub enum PassError {
     /// The API could not be read, or not completely; nothing was done.
     #[error("the account API could not be read: {0}")]
-    Api(#[from] ApiError),
+    Api(ApiError),
     /// The independent check found a fault in the plan; nothing was done.
     #[error("the plan does not hold, which is a bug in bursar; nothing was done: {}", faults(.0))]
     Lint(Vec<LintFault>),
+}
+
+// Not `#[from]`: the error is in the message, and a cause is not told twice.
+impl From<ApiError> for PassError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
 }
 
 fn faults(faults: &[LintFault]) -> String {
@@ -302,7 +309,13 @@ impl Reconciler {
     fn take_in(&mut self, carried: BTreeMap<ClientName, Carried>) {
         self.memory.learn(&carried, Instant::now(), &mut self.chance);
         if let Some(snapshot) = &mut self.snapshot {
-            replace(snapshot, carried.into_values().filter_map(|carried| carried.observed));
+            // Pieced together from answers: it serves the next round, and the next look at the
+            // server is not spared for it, whatever `updated_at` says.
+            let pieced = carried.into_values().filter_map(|carried| carried.observed).map(|mut seen| {
+                seen.account.updated_at = None;
+                seen
+            });
+            replace(snapshot, pieced);
         }
     }
 }

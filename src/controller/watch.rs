@@ -58,13 +58,20 @@ impl Watch {
             // A directory that was deleted is not watched any more anyway.
             let _ = watcher.unwatch(gone);
         }
-        let mut watched: BTreeSet<_> = self.watched.intersection(&wanted).cloned().collect();
-        for new in wanted.difference(&self.watched) {
-            match watcher.watch(new, RecursiveMode::NonRecursive) {
+        let mut watched = BTreeSet::new();
+        for directory in wanted {
+            // One that was deleted and made again bears the old name, perhaps the old inode,
+            // and nobody watches it. Asking once more costs nothing where inotify watches;
+            // elsewhere it would lose events, and polling has to find it.
+            if !cfg!(target_os = "linux") && self.watched.contains(&directory) {
+                watched.insert(directory);
+                continue;
+            }
+            match watcher.watch(&directory, RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    watched.insert(new.clone());
+                    watched.insert(directory);
                 }
-                Err(error) => tracing::debug!(%error, directory = %new.display(), "cannot be watched"),
+                Err(error) => tracing::debug!(%error, directory = %directory.display(), "cannot be watched"),
             }
         }
         self.watched = watched;

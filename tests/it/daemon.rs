@@ -140,3 +140,41 @@ async fn a_hangup_looks_again_at_what_is_blocked() {
     daemon.wait_for("asked to look at everything again", SOON);
     assert_eq!(world.ledger().await.writes(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_was_deleted_and_made_again_is_watched_again() {
+    let world = World::new(&[]).await;
+    world.write("clients/acme.yaml", &manifest("acme", &[]));
+    let mut daemon = Running::start(world.command(&["run", "--poll", "1h", "--interval", "1h"]));
+    daemon.wait_for("1 clients: 1 in sync", SOON);
+    std::fs::remove_dir_all(world.path().join("clients")).unwrap();
+    world.write("clients/acme.yaml", &manifest("acme", &["jane@acme.example"]));
+    daemon.wait_for("AwaitingSignup", SOON);
+    world.write("clients/beta.yaml", &manifest("beta", &[]));
+    daemon.wait_for("beta: in sync", SOON);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_while_the_api_is_down_is_carried_out_when_it_is_back() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crate::proxy::{self, Fault};
+
+    let mut world = World::new(&[]).await;
+    world.client("acme", &[]);
+    let down = Arc::new(AtomicBool::new(false));
+    let is_down = Arc::clone(&down);
+    let decide = move |_: &_, _: &str, _: &[u8]| {
+        if is_down.load(Ordering::SeqCst) { Fault::LoseRequest } else { Fault::None }
+    };
+    world.through(proxy::start(world.sandbox.url(), decide).await);
+    let mut daemon = Running::start(world.command(&["run", "--interval", "2s"]));
+    daemon.wait_for("1 clients: 1 in sync", SOON);
+    down.store(true, Ordering::SeqCst);
+    world.client("beta", &[]);
+    daemon.wait_for("the account API could not be read", SOON);
+    down.store(false, Ordering::SeqCst);
+    daemon.wait_for("created account Client beta", SOON);
+    daemon.wait_for("the account API answers again", SOON);
+}

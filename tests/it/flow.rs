@@ -15,6 +15,13 @@ async fn a_client_is_created_subscribed_and_joined_and_then_nothing_is_left() {
         json!({"applied": 5, "failed": 0, "waiting": 0, "blocked": 0, "manual": 0, "skipped": 0})
     );
     assert_eq!(report["accounts"][0]["state"], "in_sync");
+    let summary = &report["summary"];
+    assert_eq!((&summary["create_account"], &summary["add_member"]), (&json!(1), &json!(2)), "of the agreed plan");
+    assert_eq!(summary["in_sync"], 1, "of the end");
+    assert_eq!(
+        (&report["cost"]["monthly_before"], &report["cost"]["monthly_after"]),
+        (&json!("0.00"), &json!("87.00"))
+    );
     let members = world.members().await;
     assert_eq!(members["Client acme"], ["agency@example.com", "jane@acme.example", "pat@agency.example"]);
     let ledger = world.ledger().await;

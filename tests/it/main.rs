@@ -1,6 +1,7 @@
 //! The one integration binary; each module is a room or a way of using the program.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers")]
 
+mod converge;
 mod daemon;
 mod flow;
 mod generated_openapi;
