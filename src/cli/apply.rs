@@ -11,13 +11,13 @@ use tokio_util::sync::CancellationToken;
 use crate::controller::{PassError, Reconciler, Report};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
-use crate::plan::{AccountState, ActionState, Plan, render};
+use crate::plan::{ActionState, Plan, render};
 use crate::provider::Write;
 
 use super::api::{ApiArgs, Connection, PolicyArgs};
 use super::error::{CliError, CliResult};
 use super::manifests::ManifestArgs;
-use super::plan::{Output, show};
+use super::plan::{Output, is_broken, show};
 use super::progress;
 use super::ui::Ui;
 
@@ -168,7 +168,7 @@ fn exit_code(report: &Report) -> ExitCode {
     let states = || accounts.iter().flat_map(|account| &account.actions).map(|action| action.state);
     let failed = report.left > 0
         || report.trouble.is_some()
-        || accounts.iter().any(|account| matches!(account.state, AccountState::Invalid | AccountState::Failed))
+        || accounts.iter().any(is_broken)
         || states().any(|state| matches!(state, ActionState::Failed | ActionState::Planned));
     if failed {
         ExitCode::FAILURE

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::controller::Reconciler;
-use crate::plan::{AccountState, ActionState, Plan, render};
+use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render};
 
 use super::api::{ApiArgs, PolicyArgs};
 use super::error::{CliError, CliResult};
@@ -68,10 +68,27 @@ pub fn show(plan: &Plan, output: Output, diff: bool) -> String {
     }
 }
 
+/// Whether an account makes the exit code 1: its manifest does not hold, something failed,
+/// or its details could not be read. A server that offers no reading of them is no failure.
+pub fn is_broken(account: &AccountPlan) -> bool {
+    let unread = account.observed.as_ref().is_some_and(|observed| {
+        matches!(observed.members, Reading::Failed(_)) || matches!(observed.subscription, Reading::Failed(_))
+    });
+    match account.state {
+        AccountState::Invalid | AccountState::Failed => true,
+        AccountState::Suspended => false,
+        AccountState::Blocked
+        | AccountState::Manual
+        | AccountState::Unknown
+        | AccountState::Changes
+        | AccountState::Waiting
+        | AccountState::InSync => unread,
+    }
+}
+
 fn exit_code(plan: &Plan, detailed: bool) -> ExitCode {
-    let broken = |state: AccountState| matches!(state, AccountState::Invalid | AccountState::Failed);
     let open = |state: ActionState| matches!(state, ActionState::Planned | ActionState::Blocked | ActionState::Manual);
-    if plan.accounts.iter().any(|account| broken(account.state)) {
+    if plan.accounts.iter().any(is_broken) {
         ExitCode::FAILURE
     } else if detailed && plan.accounts.iter().flat_map(|account| &account.actions).any(|action| open(action.state)) {
         ExitCode::from(2)

@@ -17,6 +17,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(15);
 const LONGEST_LOOK: Duration = Duration::from_secs(3600);
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(900);
+const LONGEST_QUOTA: Duration = Duration::from_secs(60);
 
 /// The memory of one process.
 #[derive(Debug, Default)]
@@ -215,6 +216,9 @@ fn removed_elsewhere(id: &AccountId) -> Verdict {
 /// How soon something is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Pace {
+    /// The quota is used up: after 5 s, doubling to a minute. Nothing is sent before the
+    /// window opens, so asking costs nothing.
+    Quota,
     /// A failure: after 5 s, doubling to 15 min.
     Retry,
     /// Waiting for somebody: after 15 s, doubling to an hour.
@@ -225,6 +229,7 @@ impl Pace {
     /// `None` for what only a person ends.
     const fn of(verdict: &Verdict) -> Option<Self> {
         match verdict.state {
+            VerdictState::Failed if matches!(verdict.reason, Some(Reason::QuotaExhausted)) => Some(Self::Quota),
             VerdictState::Failed => Some(Self::Retry),
             VerdictState::Waiting => Some(Self::Look),
             VerdictState::Blocked => None,
@@ -234,6 +239,7 @@ impl Pace {
     /// With up to a tenth of jitter, so that a thousand clients do not come back at once.
     fn delay(self, tries: u32, chance: &mut fastrand::Rng) -> Duration {
         let (first, longest) = match self {
+            Self::Quota => (FIRST_RETRY, LONGEST_QUOTA),
             Self::Retry => (FIRST_RETRY, LONGEST_RETRY),
             Self::Look => (FIRST_LOOK, LONGEST_LOOK),
         };

@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use crate::domain::{AccountId, Foreign};
 use crate::manifest::Wanted;
 use crate::plan::{ObservedAccount, Reading, Snapshot, match_accounts};
-use crate::provider::{Account, ApiError, Capability, Read};
+use crate::provider::{Account, ApiError, ApiErrorKind, Capability, Read};
 
 /// Account details read at once.
 const AT_ONCE: usize = 8;
@@ -45,7 +45,7 @@ pub async fn observe(reader: &dyn Read, wanted: &Wanted, previous: Option<&Snaps
         }
     }
     if snapshot.offer.account_management {
-        read_details(reader, wanted, &mut snapshot).await;
+        read_details(reader, wanted, &mut snapshot).await?;
     }
     Ok(snapshot)
 }
@@ -57,7 +57,7 @@ pub async fn observe(reader: &dyn Read, wanted: &Wanted, previous: Option<&Snaps
 pub async fn observe_account(reader: &dyn Read, id: &AccountId) -> Result<Option<ObservedAccount>, ApiError> {
     let Some(account) = reader.account(id).await? else { return Ok(None) };
     let mut observed = ObservedAccount::from(account);
-    complete(reader, &mut observed).await;
+    complete(reader, &mut observed).await?;
     Ok(Some(observed))
 }
 
@@ -72,7 +72,11 @@ fn carry_over(observed: &mut ObservedAccount, seen: &ObservedAccount) {
 
 /// Reads the details of every account that a manifest manages and whose list entry did not
 /// bring them.
-pub async fn read_details(reader: &dyn Read, wanted: &Wanted, snapshot: &mut Snapshot) {
+///
+/// # Errors
+/// The quota is used up: that is nobody's own trouble, and ends the look. Any other failure
+/// is the account's alone ([`Reading::Failed`]).
+pub async fn read_details(reader: &dyn Read, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<(), ApiError> {
     let accounts: Vec<&Account> = snapshot.accounts.iter().map(|observed| &observed.account).collect();
     let due: Vec<_> = match_accounts(wanted, &accounts)
         .managed()
@@ -83,33 +87,34 @@ pub async fn read_details(reader: &dyn Read, wanted: &Wanted, snapshot: &mut Sna
         .map(|index| (index, snapshot.accounts[index].clone()))
         .collect();
     let mut read = futures::stream::iter(due)
-        .map(|(index, mut observed)| async move {
-            complete(reader, &mut observed).await;
-            (index, observed)
-        })
+        .map(|(index, mut observed)| async move { complete(reader, &mut observed).await.map(|()| (index, observed)) })
         .buffer_unordered(AT_ONCE);
-    while let Some((index, observed)) = read.next().await {
+    while let Some(read) = read.next().await {
+        let (index, observed) = read?;
         snapshot.accounts[index] = observed;
     }
+    Ok(())
 }
 
-async fn complete(reader: &dyn Read, observed: &mut ObservedAccount) {
+async fn complete(reader: &dyn Read, observed: &mut ObservedAccount) -> Result<(), ApiError> {
     let id = observed.account.id.clone();
     let (subscription, members) = tokio::join!(
         async { if observed.subscription == Reading::NotRead { Some(reader.subscription(&id).await) } else { None } },
         async { if observed.members == Reading::NotRead { Some(reader.members(&id).await) } else { None } },
     );
     if let Some(read) = subscription {
-        observed.subscription = reading(read);
+        observed.subscription = reading(read)?;
     }
     if let Some(read) = members {
-        observed.members = reading(read);
+        observed.members = reading(read)?;
     }
+    Ok(())
 }
 
-fn reading<T>(read: Result<T, ApiError>) -> Reading<T> {
+fn reading<T>(read: Result<T, ApiError>) -> Result<Reading<T>, ApiError> {
     match read {
-        Ok(value) => Reading::Seen(value),
-        Err(error) => Reading::Failed(Foreign::new(error.to_string())),
+        Ok(value) => Ok(Reading::Seen(value)),
+        Err(error) if matches!(error.kind, ApiErrorKind::Quota { .. }) => Err(error),
+        Err(error) => Ok(Reading::Failed(Foreign::new(error.to_string()))),
     }
 }

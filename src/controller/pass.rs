@@ -278,7 +278,7 @@ impl Reconciler {
             let seen: HashSet<_> = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
             let new = accounts.into_iter().filter(|account| !seen.contains(&account.id));
             replace(snapshot, new.map(ObservedAccount::from));
-            read_details(self.reader.as_ref(), wanted, snapshot).await;
+            read_details(self.reader.as_ref(), wanted, snapshot).await?;
         }
         Ok(())
     }

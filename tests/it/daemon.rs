@@ -146,7 +146,7 @@ async fn a_directory_that_was_deleted_and_made_again_is_watched_again() {
     let world = World::new(&[]).await;
     world.write("clients/acme.yaml", &manifest("acme", &[]));
     let mut daemon = Running::start(world.command(&["run", "--poll", "1h", "--interval", "1h"]));
-    daemon.wait_for("1 clients: 1 in sync", SOON);
+    daemon.wait_for("1 client: 1 in sync", SOON);
     std::fs::remove_dir_all(world.path().join("clients")).unwrap();
     world.write("clients/acme.yaml", &manifest("acme", &["jane@acme.example"]));
     daemon.wait_for("AwaitingSignup", SOON);
@@ -170,7 +170,7 @@ async fn an_edit_while_the_api_is_down_is_carried_out_when_it_is_back() {
     };
     world.through(proxy::start(world.sandbox.url(), decide).await);
     let mut daemon = Running::start(world.command(&["run", "--interval", "2s"]));
-    daemon.wait_for("1 clients: 1 in sync", SOON);
+    daemon.wait_for("1 client: 1 in sync", SOON);
     down.store(true, Ordering::SeqCst);
     world.client("beta", &[]);
     daemon.wait_for("the account API could not be read", SOON);

@@ -100,3 +100,22 @@ async fn an_api_that_is_down_changes_nothing_and_says_so() {
     assert!(done.stderr.contains("502") && !done.stderr.contains("Caused by"), "told once: {}", done.stderr);
     assert_eq!(world.ledger().await.writes(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_cannot_be_read_are_unknown_fail_the_run_and_stop_nobody_else() {
+    let mut world = World::with(crate::support::without_bulk()).await;
+    world.client("acme", &[]);
+    world.run(&["apply", "--yes"]).await.expect(0);
+    world.client("beta", &[]);
+    let url = proxy::start(world.sandbox.url(), |_, path, _| {
+        if path.starts_with("/v2/1/members") { Fault::Refuse500 } else { Fault::None }
+    })
+    .await;
+    world.through(url);
+    let report = world.run(&["apply", "--yes", "-o", "json"]).await.expect(1).json();
+    let states = ["acme", "beta"].map(|name| {
+        let accounts = report["accounts"].as_array().unwrap();
+        accounts.iter().find(|account| account["name"] == name).unwrap()["state"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(states, ["unknown", "in_sync"]);
+}

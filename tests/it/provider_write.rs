@@ -94,13 +94,13 @@ async fn each_action_is_one_request_on_a_connection_of_its_own() {
         sent.push('\n');
     }
     insta::assert_snapshot!(sent, @r#"
-    CreateAccount: POST /v2/accounts {"email":"Jane@acme.example","name":"Acme & Söhne"} idempotency-key: key-1
+    CreateAccount: POST /v2/accounts {"name":"Acme & Söhne","email":"Jane@acme.example"} idempotency-key: key-1
     UpdateAccount: PATCH /v2/accounts/7 {"name":"Acme & Söhne"}
     Subscribe: PUT /v2/7/subscription {"plan_identifier":"teams-v2-monthly"}
     ChangePlan: PUT /v2/7/subscription {"plan_identifier":"teams-v2-monthly","seats":3}
     SetSeats: PUT /v2/7/subscription {"plan_identifier":"teams-v2-monthly","seats":3}
     RemoveMember: DELETE /v2/7/members/m3
-    AddMember: POST /v2/7/members {"access":"limited","email":"Jane@acme.example"}
+    AddMember: POST /v2/7/members {"email":"Jane@acme.example","access":"limited"}
     SetAccess: PATCH /v2/7/members/m3 {"access":"full"}
     Unsubscribe: DELETE /v2/7/subscription
     "#);

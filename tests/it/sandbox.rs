@@ -126,34 +126,22 @@ async fn a_client_is_created_subscribed_and_joined() {
     told.push(client.get("/accounts/1").await.told());
     told.push(client.get("/1385/members").await.told());
     insta::assert_snapshot!(told.join("\n"), @r#"
-    200 {"data":{"account":null,"user":{"created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":1,"updated_at":"2026-03-01T12:00:00Z"}}}
-    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"name":"Acme","plan_identifier":null,"updated_at":"2026-03-01T12:00:00Z"}}
+    200 {"data":{"user":{"id":1,"email":"agency@example.com","created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"},"account":null}}
+    201 {"data":{"id":1,"email":"dns@agency.example","name":"Acme","plan_identifier":null,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"}}
     404 {"message":"The account has no subscription"}
-    201 {"data":{"created_at":"2026-03-01T12:00:00Z","current_period_ends_at":"2026-03-31T12:00:00Z","dunned":false,"id":1,"pending_plan_identifier":null,"pending_seats":null,"plan_identifier":"teams-v2-monthly","seats":2,"state":"subscribed","trial_ends_at":"2026-03-31T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"}}
-    201 {"data":{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"jane@acme.example","id":2,"state":"active","user_id":2}}
-    400 {"errors":{"email":["is not a registered user"],"seats":["none available"]},"message":"Validation failed"}
-    200 {"data":[{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":1,"state":"active","user_id":1},{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"jane@acme.example","id":2,"state":"active","user_id":2}],"name":"Acme","plan_identifier":"teams-v2-monthly","subscription":{"created_at":"2026-03-01T12:00:00Z","current_period_ends_at":"2026-03-31T12:00:00Z","dunned":false,"id":1,"pending_plan_identifier":null,"pending_seats":null,"plan_identifier":"teams-v2-monthly","seats":2,"state":"subscribed","trial_ends_at":"2026-03-31T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"},"updated_at":"2026-03-01T12:00:02Z"}],"pagination":{"current_page":1,"per_page":30,"total_entries":1,"total_pages":1}}
-    200 {"data":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":1,"state":"active","user_id":1},{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"jane@acme.example","id":2,"state":"active","user_id":2}],"pagination":{"current_page":1,"per_page":30,"total_entries":2,"total_pages":1}}
+    201 {"data":{"id":1,"plan_identifier":"teams-v2-monthly","state":"subscribed","seats":2,"dunned":false,"trial_ends_at":"2026-03-31T12:00:00Z","current_period_ends_at":"2026-03-31T12:00:00Z","pending_plan_identifier":null,"pending_seats":null,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"}}
+    201 {"data":{"id":2,"user_id":2,"email":"jane@acme.example","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"}}
+    400 {"message":"Validation failed","errors":{"email":["is not a registered user"],"seats":["none available"]}}
+    200 {"data":[{"id":1,"email":"dns@agency.example","name":"Acme","plan_identifier":"teams-v2-monthly","created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:02Z","subscription":{"id":1,"plan_identifier":"teams-v2-monthly","state":"subscribed","seats":2,"dunned":false,"trial_ends_at":"2026-03-31T12:00:00Z","current_period_ends_at":"2026-03-31T12:00:00Z","pending_plan_identifier":null,"pending_seats":null,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"},"members":[{"id":1,"user_id":1,"email":"agency@example.com","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"},{"id":2,"user_id":2,"email":"jane@acme.example","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"}]}],"pagination":{"current_page":1,"per_page":30,"total_entries":1,"total_pages":1}}
+    200 {"data":[{"id":1,"user_id":1,"email":"agency@example.com","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"},{"id":2,"user_id":2,"email":"jane@acme.example","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"}],"pagination":{"current_page":1,"per_page":30,"total_entries":2,"total_pages":1}}
     403 {"message":"You cannot remove yourself; another member with full access must"}
     204 ""
     204 ""
-    200 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"name":"Acme","plan_identifier":null,"updated_at":"2026-03-01T12:00:04Z"}}
+    200 {"data":{"id":1,"email":"dns@agency.example","name":"Acme","plan_identifier":null,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:04Z"}}
     404 {"message":"Account `1385` not found"}
     "#);
     insta::assert_snapshot!(serde_json::to_string_pretty(&client.ledger().await).unwrap(), @r#"
     {
-      "accounts_created": 1,
-      "charges": [],
-      "invitations_sent": 0,
-      "mails": [
-        {
-          "account_id": 1,
-          "at": "2026-03-01T12:00:00Z",
-          "subject": "You were added to Acme",
-          "to": "jane@acme.example"
-        }
-      ],
-      "members_added": 1,
       "requests": {
         "DELETE /v2/{account}/members/{id}": 2,
         "DELETE /v2/{account}/subscription": 1,
@@ -166,7 +154,19 @@ async fn a_client_is_created_subscribed_and_joined() {
         "POST /v2/{account}/members": 2,
         "PUT /v2/{account}/subscription": 1
       },
-      "subscriptions_created": 1
+      "accounts_created": 1,
+      "subscriptions_created": 1,
+      "charges": [],
+      "members_added": 1,
+      "invitations_sent": 0,
+      "mails": [
+        {
+          "account_id": 1,
+          "to": "jane@acme.example",
+          "subject": "You were added to Acme",
+          "at": "2026-03-01T12:00:00Z"
+        }
+      ]
     }
     "#);
 }
@@ -174,7 +174,7 @@ async fn a_client_is_created_subscribed_and_joined() {
 #[tokio::test]
 async fn plans_and_capabilities_are_told() {
     let (_sandbox, client) = started(Options::default()).await;
-    insta::assert_snapshot!(serde_json::to_string(&client.get("/plans").await.body).unwrap(), @r#"{"capabilities":["bulk","idempotency_keys","updated_at","limited_access"],"data":[{"available":true,"base_price":"0.00","billing_period":"monthly","family":"solo","identifier":"solo-v2-monthly","included_seats":1,"max_members":1,"multi_member":false,"name":"Solo","seat_price":null},{"available":true,"base_price":"29.00","billing_period":"monthly","family":"teams","identifier":"teams-v2-monthly","included_seats":1,"max_members":null,"multi_member":true,"name":"Teams","seat_price":"29.00"},{"available":false,"base_price":null,"billing_period":"yearly","family":"enterprise","identifier":"enterprise-v1-yearly","included_seats":null,"max_members":null,"multi_member":true,"name":"Enterprise","seat_price":null},{"available":false,"base_price":"6.00","billing_period":"monthly","family":"personal","identifier":"dnsimple-personal","included_seats":1,"max_members":1,"multi_member":false,"name":"Personal","seat_price":null},{"available":false,"base_price":"29.00","billing_period":"monthly","family":"professional","identifier":"dnsimple-professional","included_seats":1,"max_members":1,"multi_member":false,"name":"Professional","seat_price":null},{"available":false,"base_price":"99.00","billing_period":"monthly","family":"business","identifier":"dnsimple-business","included_seats":5,"max_members":null,"multi_member":true,"name":"Business","seat_price":"15.00"},{"available":false,"base_price":"35.00","billing_period":"monthly","family":"teams","identifier":"teams-v1-monthly","included_seats":1,"max_members":null,"multi_member":true,"name":"Teams (2023)","seat_price":"20.00"}]}"#);
+    insta::assert_snapshot!(serde_json::to_string(&client.get("/plans").await.body).unwrap(), @r#"{"data":[{"identifier":"solo-v2-monthly","name":"Solo","family":"solo","billing_period":"monthly","base_price":"0.00","included_seats":1,"seat_price":null,"max_members":1,"multi_member":false,"available":true},{"identifier":"teams-v2-monthly","name":"Teams","family":"teams","billing_period":"monthly","base_price":"29.00","included_seats":1,"seat_price":"29.00","max_members":null,"multi_member":true,"available":true},{"identifier":"enterprise-v1-yearly","name":"Enterprise","family":"enterprise","billing_period":"yearly","base_price":null,"included_seats":null,"seat_price":null,"max_members":null,"multi_member":true,"available":false},{"identifier":"dnsimple-personal","name":"Personal","family":"personal","billing_period":"monthly","base_price":"6.00","included_seats":1,"seat_price":null,"max_members":1,"multi_member":false,"available":false},{"identifier":"dnsimple-professional","name":"Professional","family":"professional","billing_period":"monthly","base_price":"29.00","included_seats":1,"seat_price":null,"max_members":1,"multi_member":false,"available":false},{"identifier":"dnsimple-business","name":"Business","family":"business","billing_period":"monthly","base_price":"99.00","included_seats":5,"seat_price":"15.00","max_members":null,"multi_member":true,"available":false},{"identifier":"teams-v1-monthly","name":"Teams (2023)","family":"teams","billing_period":"monthly","base_price":"35.00","included_seats":1,"seat_price":"20.00","max_members":null,"multi_member":true,"available":false}],"capabilities":["bulk","idempotency_keys","updated_at","limited_access"]}"#);
 }
 
 #[tokio::test]
@@ -257,8 +257,8 @@ async fn errors_are_json_whatever_is_wrong_with_the_request() {
     a wrong type: 400 {"message":"The body cannot be understood: invalid type: integer `5`, expected a string"}
     no body: 400 {"message":"The body cannot be understood: EOF while parsing a value at line 1 column 0"}
     too long: 413 {"message":"The body is over 1 MiB"}
-    a page that is none: 400 {"errors":{"page":["must be a number from 1"],"per_page":["must be a number from 1"]},"message":"Validation failed"}
-    a day that is none: 400 {"errors":{"end_date":["must be a date like 2016-12-11"],"start_date":["must be a date like 2016-12-11"]},"message":"Validation failed"}
+    a page that is none: 400 {"message":"Validation failed","errors":{"page":["must be a number from 1"],"per_page":["must be a number from 1"]}}
+    a day that is none: 400 {"message":"Validation failed","errors":{"end_date":["must be a date like 2016-12-11"],"start_date":["must be a date like 2016-12-11"]}}
     "#);
 }
 
@@ -367,9 +367,9 @@ async fn invitations_wait_until_they_are_accepted() {
     told.push(client.arrange("invitations/2/accept", json!({})).await.told());
     told.push(client.arrange("invitations/2/accept", json!({})).await.told());
     insta::assert_snapshot!(told.join("\n"), @r#"
-    201 {"data":{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"new@acme.example","id":2,"state":"invited","user_id":null}}
-    400 {"errors":{"email":["has already been taken"],"seats":["none available"]},"message":"Validation failed"}
-    200 {"data":{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"new@acme.example","id":2,"state":"active","user_id":2}}
+    201 {"data":{"id":2,"user_id":null,"email":"new@acme.example","access":"full","state":"invited","created_at":"2026-03-01T12:00:00Z"}}
+    400 {"message":"Validation failed","errors":{"email":["has already been taken"],"seats":["none available"]}}
+    200 {"data":{"id":2,"user_id":2,"email":"new@acme.example","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"}}
     404 {"message":"Invitation `2` not found"}
     "#);
     let ledger = client.ledger().await;
@@ -394,12 +394,12 @@ async fn accounts_are_arranged_and_only_ours_are_seen() {
     told.push(client.get("/accounts/3").await.told());
     told.push(client.put("/4/subscription", json!({"plan_identifier": "teams-v2-monthly"})).await.told());
     insta::assert_snapshot!(told.join("\n"), @r#"
-    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":1,"state":"active","user_id":1},{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"jane@acme.example","id":2,"state":"active","user_id":2}],"name":"Ours","plan_identifier":"teams-v2-monthly","subscription":{"created_at":"2026-03-01T12:00:00Z","current_period_ends_at":"2026-04-01T12:00:00Z","dunned":false,"id":1,"pending_plan_identifier":null,"pending_seats":null,"plan_identifier":"teams-v2-monthly","seats":2,"state":"subscribed","trial_ends_at":null,"updated_at":"2026-03-01T12:00:00Z"},"updated_at":"2026-03-01T12:00:00Z"}}
-    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@theirs.example","id":2,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"owner@theirs.example","id":3,"state":"active","user_id":3},{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":4,"state":"active","user_id":1}],"name":"Theirs","plan_identifier":null,"subscription":null,"updated_at":"2026-03-01T12:00:00Z"}}
-    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@hidden.example","id":3,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"owner@hidden.example","id":5,"state":"active","user_id":4}],"name":"Hidden","plan_identifier":null,"subscription":null,"updated_at":"2026-03-01T12:00:00Z"}}
-    201 {"data":{"created_at":"2026-03-01T12:00:00Z","email":"dns@theirs.example","id":4,"members":[{"access":"full","created_at":"2026-03-01T12:00:00Z","email":"owner@theirs.example","id":6,"state":"active","user_id":3},{"access":"limited","created_at":"2026-03-01T12:00:00Z","email":"agency@example.com","id":7,"state":"active","user_id":1}],"name":"Guest","plan_identifier":"dnsimple-business","subscription":{"created_at":"2026-03-01T12:00:00Z","current_period_ends_at":"2026-04-01T12:00:00Z","dunned":false,"id":2,"pending_plan_identifier":null,"pending_seats":null,"plan_identifier":"dnsimple-business","seats":5,"state":"subscribed","trial_ends_at":null,"updated_at":"2026-03-01T12:00:00Z"},"updated_at":"2026-03-01T12:00:00Z"}}
-    400 {"errors":{"email":["is an invalid email address"],"name":["can't be blank"],"plan":["is unknown"]},"message":"Validation failed"}
-    200 {"data":[{"created_at":"2026-03-01T12:00:00Z","email":"dns@agency.example","id":1,"name":"Ours","plan_identifier":"teams-v2-monthly","updated_at":"2026-03-01T12:00:00Z"},{"created_at":"2026-03-01T12:00:00Z","email":"dns@theirs.example","id":2,"name":"Theirs","plan_identifier":null,"updated_at":"2026-03-01T12:00:00Z"},{"created_at":"2026-03-01T12:00:00Z","email":"dns@theirs.example","id":4,"name":"Guest","plan_identifier":"dnsimple-business","updated_at":"2026-03-01T12:00:00Z"}],"pagination":{"current_page":1,"per_page":30,"total_entries":3,"total_pages":1}}
+    201 {"data":{"id":1,"email":"dns@agency.example","name":"Ours","plan_identifier":"teams-v2-monthly","created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z","subscription":{"id":1,"plan_identifier":"teams-v2-monthly","state":"subscribed","seats":2,"dunned":false,"trial_ends_at":null,"current_period_ends_at":"2026-04-01T12:00:00Z","pending_plan_identifier":null,"pending_seats":null,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"},"members":[{"id":1,"user_id":1,"email":"agency@example.com","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"},{"id":2,"user_id":2,"email":"jane@acme.example","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"}]}}
+    201 {"data":{"id":2,"email":"dns@theirs.example","name":"Theirs","plan_identifier":null,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z","subscription":null,"members":[{"id":3,"user_id":3,"email":"owner@theirs.example","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"},{"id":4,"user_id":1,"email":"agency@example.com","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"}]}}
+    201 {"data":{"id":3,"email":"dns@hidden.example","name":"Hidden","plan_identifier":null,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z","subscription":null,"members":[{"id":5,"user_id":4,"email":"owner@hidden.example","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"}]}}
+    201 {"data":{"id":4,"email":"dns@theirs.example","name":"Guest","plan_identifier":"dnsimple-business","created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z","subscription":{"id":2,"plan_identifier":"dnsimple-business","state":"subscribed","seats":5,"dunned":false,"trial_ends_at":null,"current_period_ends_at":"2026-04-01T12:00:00Z","pending_plan_identifier":null,"pending_seats":null,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"},"members":[{"id":6,"user_id":3,"email":"owner@theirs.example","access":"full","state":"active","created_at":"2026-03-01T12:00:00Z"},{"id":7,"user_id":1,"email":"agency@example.com","access":"limited","state":"active","created_at":"2026-03-01T12:00:00Z"}]}}
+    400 {"message":"Validation failed","errors":{"email":["is an invalid email address"],"name":["can't be blank"],"plan":["is unknown"]}}
+    200 {"data":[{"id":1,"email":"dns@agency.example","name":"Ours","plan_identifier":"teams-v2-monthly","created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"},{"id":2,"email":"dns@theirs.example","name":"Theirs","plan_identifier":null,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"},{"id":4,"email":"dns@theirs.example","name":"Guest","plan_identifier":"dnsimple-business","created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"}],"pagination":{"current_page":1,"per_page":30,"total_entries":3,"total_pages":1}}
     404 {"message":"Account `3` not found"}
     403 {"message":"Full access to the account is required"}
     "#);
@@ -422,12 +422,12 @@ async fn charges_and_webhooks_are_those_of_the_published_api() {
     told.push(client.delete("/1/webhooks/1").await.told());
     told.push(client.get("/1/webhooks/1").await.told());
     insta::assert_snapshot!(told.join("\n"), @r#"
-    200 {"data":[{"balance_amount":"0.00","invoiced_at":"2026-03-31T12:00:00Z","items":[{"amount":"29.00","description":"first period after the trial of teams-v2-monthly, 1 seat(s)","product_id":1,"product_reference":"teams-v2-monthly","product_type":"subscription"}],"reference":"1-1","state":"collected","total_amount":"29.00"},{"balance_amount":"0.00","invoiced_at":"2026-04-30T12:00:00Z","items":[{"amount":"29.00","description":"renewal of teams-v2-monthly, 1 seat(s)","product_id":1,"product_reference":"teams-v2-monthly","product_type":"subscription"}],"reference":"1-2","state":"collected","total_amount":"29.00"}],"pagination":{"current_page":1,"per_page":30,"total_entries":2,"total_pages":1}}
-    200 {"data":[{"balance_amount":"0.00","invoiced_at":"2026-04-30T12:00:00Z","items":[{"amount":"29.00","description":"renewal of teams-v2-monthly, 1 seat(s)","product_id":1,"product_reference":"teams-v2-monthly","product_type":"subscription"}],"reference":"1-2","state":"collected","total_amount":"29.00"}],"pagination":{"current_page":1,"per_page":30,"total_entries":1,"total_pages":1}}
-    400 {"errors":{"url":["must be an HTTPS URL"]},"message":"Validation failed"}
-    201 {"data":{"id":1,"suppressed_at":null,"url":"https://bursar.example/hook/abc"}}
-    200 {"data":[{"id":1,"suppressed_at":null,"url":"https://bursar.example/hook/abc"}]}
-    200 {"data":{"id":1,"suppressed_at":null,"url":"https://bursar.example/hook/abc"}}
+    200 {"data":[{"invoiced_at":"2026-03-31T12:00:00Z","total_amount":"29.00","balance_amount":"0.00","reference":"1-1","state":"collected","items":[{"description":"first period after the trial of teams-v2-monthly, 1 seat(s)","amount":"29.00","product_id":1,"product_type":"subscription","product_reference":"teams-v2-monthly"}]},{"invoiced_at":"2026-04-30T12:00:00Z","total_amount":"29.00","balance_amount":"0.00","reference":"1-2","state":"collected","items":[{"description":"renewal of teams-v2-monthly, 1 seat(s)","amount":"29.00","product_id":1,"product_type":"subscription","product_reference":"teams-v2-monthly"}]}],"pagination":{"current_page":1,"per_page":30,"total_entries":2,"total_pages":1}}
+    200 {"data":[{"invoiced_at":"2026-04-30T12:00:00Z","total_amount":"29.00","balance_amount":"0.00","reference":"1-2","state":"collected","items":[{"description":"renewal of teams-v2-monthly, 1 seat(s)","amount":"29.00","product_id":1,"product_type":"subscription","product_reference":"teams-v2-monthly"}]}],"pagination":{"current_page":1,"per_page":30,"total_entries":1,"total_pages":1}}
+    400 {"message":"Validation failed","errors":{"url":["must be an HTTPS URL"]}}
+    201 {"data":{"id":1,"url":"https://bursar.example/hook/abc","suppressed_at":null}}
+    200 {"data":[{"id":1,"url":"https://bursar.example/hook/abc","suppressed_at":null}]}
+    200 {"data":{"id":1,"url":"https://bursar.example/hook/abc","suppressed_at":null}}
     204 ""
     404 {"message":"Webhook `1` not found"}
     "#);

@@ -251,3 +251,8 @@ where
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
 }
+
+/// A server that embeds no details.
+pub fn without_bulk() -> Options {
+    Options { without: [bursar::sandbox::Extension::Bulk].into(), ..unlimited() }
+}

@@ -53,157 +53,157 @@ fn json_says_everything_and_fits_its_schema() {
     json["bursar_version"] = "[version]".into();
     insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
     {
-      "accounts": [
-        {
-          "account_id": "1",
-          "actions": [
-            {
-              "message": "rename \"Acme\" to \"Acme Holding\"",
-              "name": "Acme Holding",
-              "name_from": "Acme",
-              "op": "UpdateAccount",
-              "reason": null,
-              "state": "planned"
-            }
-          ],
-          "digest": "[digest]",
-          "monthly_after": "87.00",
-          "monthly_before": "87.00",
-          "name": "acme",
-          "source": {
-            "file": "clients/acme.yaml",
-            "line": 1
-          },
-          "state": "changes"
-        },
-        {
-          "account_id": "2",
-          "actions": [
-            {
-              "access": "full",
-              "email": "hank@globex.example",
-              "message": "the server said so",
-              "op": "AddMember",
-              "reason": "AwaitingSignup",
-              "request_id": "req-1",
-              "state": "waiting",
-              "unregistered": true
-            }
-          ],
-          "digest": "[digest]",
-          "monthly_after": "58.00",
-          "monthly_before": "58.00",
-          "name": "globex",
-          "source": {
-            "file": "clients/globex.yaml",
-            "line": 1
-          },
-          "state": "waiting"
-        },
-        {
-          "account_id": "3",
-          "actions": [],
-          "digest": "[digest]",
-          "monthly_after": "58.00",
-          "monthly_before": "58.00",
-          "name": "initech",
-          "source": {
-            "file": "clients/initech.yaml",
-            "line": 1
-          },
-          "state": "in_sync"
-        },
-        {
-          "account_id": null,
-          "actions": [
-            {
-              "email": "dns+umbrella@agency.example",
-              "message": "create the account \"Umbrella\", notified at dns+umbrella@agency.example",
-              "name": "Umbrella",
-              "op": "CreateAccount",
-              "reason": null,
-              "state": "planned"
-            },
-            {
-              "message": "subscribe to teams-v2-monthly with 1 seat",
-              "op": "Subscribe",
-              "plan": "teams-v2-monthly",
-              "reason": null,
-              "seats": 1,
-              "state": "planned"
-            },
-            {
-              "access": "full",
-              "email": "ada@umbrella.example",
-              "message": "add ada@umbrella.example with full access; once signed up, then also a seat at 29.00 a month",
-              "op": "AddMember",
-              "reason": null,
-              "state": "planned",
-              "unregistered": true
-            }
-          ],
-          "digest": "[digest]",
-          "monthly_after": "58.00",
-          "monthly_before": "0.00",
-          "name": "umbrella",
-          "source": {
-            "file": "clients/umbrella.yaml",
-            "line": 1
-          },
-          "state": "changes"
-        }
-      ],
+      "format_version": "1.0",
+      "bursar_version": "[version]",
+      "digest": "[digest]",
       "api": {
         "provider": "dnsimple",
         "url": "https://api.example/v2"
       },
-      "bursar_version": "[version]",
+      "summary": {
+        "create_account": 1,
+        "update_account": 1,
+        "subscribe": 1,
+        "change_plan": 0,
+        "set_seats": 0,
+        "remove_member": 0,
+        "add_member": 1,
+        "set_access": 0,
+        "unsubscribe": 0,
+        "waiting": 1,
+        "blocked": 0,
+        "manual": 0,
+        "in_sync": 1
+      },
       "cost": {
         "currency": "USD",
-        "monthly_after": "261.00",
         "monthly_before": "203.00",
+        "monthly_after": "261.00",
         "monthly_delta": "58.00",
         "unpriced": 0
       },
-      "digest": "[digest]",
-      "drift": [
-        {
-          "account_id": "1",
-          "email": "x@y.example",
-          "message": "x@y.example is a member with full access, and no manifest lists them",
-          "name": "acme",
-          "what": "member_added"
-        }
-      ],
-      "format_version": "1.0",
-      "notices": [],
-      "rails": [],
       "requests": {
         "spent": 3,
         "to_apply": 4
       },
-      "summary": {
-        "add_member": 1,
-        "blocked": 0,
-        "change_plan": 0,
-        "create_account": 1,
-        "in_sync": 1,
-        "manual": 0,
-        "remove_member": 0,
-        "set_access": 0,
-        "set_seats": 0,
-        "subscribe": 1,
-        "unsubscribe": 0,
-        "update_account": 1,
-        "waiting": 1
-      },
+      "accounts": [
+        {
+          "name": "acme",
+          "account_id": "1",
+          "source": {
+            "file": "clients/acme.yaml",
+            "line": 1
+          },
+          "state": "changes",
+          "digest": "[digest]",
+          "monthly_before": "87.00",
+          "monthly_after": "87.00",
+          "actions": [
+            {
+              "op": "UpdateAccount",
+              "state": "planned",
+              "reason": null,
+              "message": "rename \"Acme\" to \"Acme Holding\"",
+              "name": "Acme Holding",
+              "name_from": "Acme"
+            }
+          ]
+        },
+        {
+          "name": "globex",
+          "account_id": "2",
+          "source": {
+            "file": "clients/globex.yaml",
+            "line": 1
+          },
+          "state": "waiting",
+          "digest": "[digest]",
+          "monthly_before": "58.00",
+          "monthly_after": "58.00",
+          "actions": [
+            {
+              "op": "AddMember",
+              "state": "waiting",
+              "reason": "AwaitingSignup",
+              "message": "the server said so",
+              "unregistered": true,
+              "request_id": "req-1",
+              "email": "hank@globex.example",
+              "access": "full"
+            }
+          ]
+        },
+        {
+          "name": "initech",
+          "account_id": "3",
+          "source": {
+            "file": "clients/initech.yaml",
+            "line": 1
+          },
+          "state": "in_sync",
+          "digest": "[digest]",
+          "monthly_before": "58.00",
+          "monthly_after": "58.00",
+          "actions": []
+        },
+        {
+          "name": "umbrella",
+          "account_id": null,
+          "source": {
+            "file": "clients/umbrella.yaml",
+            "line": 1
+          },
+          "state": "changes",
+          "digest": "[digest]",
+          "monthly_before": "0.00",
+          "monthly_after": "58.00",
+          "actions": [
+            {
+              "op": "CreateAccount",
+              "state": "planned",
+              "reason": null,
+              "message": "create the account \"Umbrella\", notified at dns+umbrella@agency.example",
+              "name": "Umbrella",
+              "email": "dns+umbrella@agency.example"
+            },
+            {
+              "op": "Subscribe",
+              "state": "planned",
+              "reason": null,
+              "message": "subscribe to teams-v2-monthly with 1 seat",
+              "plan": "teams-v2-monthly",
+              "seats": 1
+            },
+            {
+              "op": "AddMember",
+              "state": "planned",
+              "reason": null,
+              "message": "add ada@umbrella.example with full access; once signed up, then also a seat at 29.00 a month",
+              "unregistered": true,
+              "email": "ada@umbrella.example",
+              "access": "full"
+            }
+          ]
+        }
+      ],
+      "drift": [
+        {
+          "account_id": "1",
+          "name": "acme",
+          "what": "member_added",
+          "email": "x@y.example",
+          "message": "x@y.example is a member with full access, and no manifest lists them"
+        }
+      ],
       "unmanaged": [
         {
           "account_id": "77",
-          "monthly": "29.00",
-          "name": "Old"
+          "name": "Old",
+          "monthly": "29.00"
         }
-      ]
+      ],
+      "notices": [],
+      "rails": []
     }
     "#);
 }
@@ -232,8 +232,8 @@ fn what_became_of_it_is_counted() {
     "#);
     let json = render::apply_json(&plan);
     assert!(validator().is_valid(&json));
-    insta::assert_snapshot!(json["result"].to_string(), @r#"{"applied":3,"blocked":0,"failed":1,"manual":0,"skipped":0,"waiting":1}"#);
-    insta::assert_snapshot!(json["accounts"][3]["actions"][2].to_string(), @r#"{"access":"full","email":"ada@umbrella.example","error":"POST /v2/{account}/members: 500: oops","message":"POST /v2/{account}/members: 500: oops","op":"AddMember","reason":null,"request_id":"req-7","state":"failed","unregistered":true}"#);
+    insta::assert_snapshot!(json["result"].to_string(), @r#"{"applied":3,"failed":1,"waiting":1,"blocked":0,"manual":0,"skipped":0}"#);
+    insta::assert_snapshot!(json["accounts"][3]["actions"][2].to_string(), @r#"{"op":"AddMember","state":"failed","reason":null,"message":"POST /v2/{account}/members: 500: oops","unregistered":true,"request_id":"req-7","error":"POST /v2/{account}/members: 500: oops","email":"ada@umbrella.example","access":"full"}"#);
 }
 
 #[test]
