@@ -12,6 +12,7 @@ mod hostile;
 mod isolation;
 mod manifest;
 mod manifest_hostile;
+mod page_browser;
 mod plan;
 mod provider_hostile;
 mod provider_read;

@@ -35,6 +35,8 @@ async fn what_clients_write_is_inert() {
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"));
     let answer = client.send(client.request(Method::GET, "/")).await;
     insta::assert_snapshot!(answer.header("content-security-policy").unwrap(), @"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    // With `no-referrer`, a browser would send its forms as from another site.
+    assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
 }
 
 #[tokio::test]
