@@ -37,7 +37,11 @@ pub fn routes() -> Router<Arc<Service>> {
 
 async fn show(State(service): State<Arc<Service>>, uri: axum::http::Uri) -> Response {
     let mode = if uri.query() == Some("watch") { view::Mode::Watch } else { view::Mode::Act };
-    let notice = service.take_notice();
+    // The word is for who pressed a button, not for a page that is watched beside theirs.
+    let notice = match mode {
+        view::Mode::Act => service.take_notice(),
+        view::Mode::Watch => None,
+    };
     let requests = service.requests();
     let page = service.look(|m| view::page(m, notice.as_deref(), &requests, mode)).await;
     let headers = [

@@ -43,6 +43,10 @@ async fn what_clients_write_is_inert() {
 async fn a_person_signs_up_is_added_accepts_and_is_removed() {
     let (_sandbox, client) = started(Options { member_mode: MemberMode::Invite, ..Options::default() }).await;
     assert_eq!(press(&client, "/page/users", "email=jane%40acme.example").await, 303);
+    let watched = client.send(client.request(Method::GET, "/?watch")).await.body;
+    let watched = watched.as_str().unwrap_or_default();
+    assert!(watched.contains("http-equiv=\"refresh\"") && !watched.contains("<form"), "what is typed would be lost");
+    assert!(!watched.contains("signed up."), "the word is for who pressed the button");
     assert!(page(&client).await.contains("jane@acme.example signed up."));
     assert!(!page(&client).await.contains("signed up."), "the word is said once");
     press(&client, "/page/accounts", "name=Acme&email=dns%40acme.example&owner=&plan=teams-v2-monthly").await;

@@ -126,14 +126,14 @@ fn people(m: &Moment, mode: Mode) -> Markup {
             h2 { "People who have signed up" }
             p.quiet {
                 @match m.terms.member_mode {
-                    MemberMode::Registered => "Only they can become members of an account. Be a client, and sign up:",
+                    MemberMode::Registered => "Only they can become members of an account.",
                     MemberMode::Invite => "Anybody can be invited, and is a member once they accept.",
                 }
             }
             @if mode == Mode::Act {
                 form method="post" action="/page/users" {
                     input type="email" name="email" placeholder="jane@client.example" required aria-label="Email";
-                    button.main { "Sign up" }
+                    button.main { "Sign up as a client" }
                 }
             }
             ul.tags {
