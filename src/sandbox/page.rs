@@ -1,6 +1,7 @@
 //! The person's page: what a client of the service, or somebody in its web interface, can
 //! see and do. Plain forms, no script; everything foreign is escaped by maud.
 
+mod card;
 mod forms;
 mod view;
 
@@ -35,15 +36,21 @@ pub fn routes() -> Router<Arc<Service>> {
 }
 
 async fn show(State(service): State<Arc<Service>>, uri: axum::http::Uri) -> Response {
-    let watching = uri.query() == Some("watch");
-    let notice = service.take_notice();
+    let mode = if uri.query() == Some("watch") { view::Mode::Watch } else { view::Mode::Act };
+    // The word is for who pressed a button, not for a page that is watched beside theirs.
+    let notice = match mode {
+        view::Mode::Act => service.take_notice(),
+        view::Mode::Watch => None,
+    };
     let requests = service.requests();
-    let page = service.look(|m| view::page(m, notice.as_deref(), &requests, watching)).await;
+    let page = service.look(|m| view::page(m, notice.as_deref(), &requests, mode)).await;
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Not `no-referrer`: under that a browser sends `Origin: null` with the page's own
+        // forms, which is refused as another site's.
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     (headers, page).into_response()

@@ -1,8 +1,5 @@
 //! The one integration binary; each module is a room or a way of using the program.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers")]
 
 mod converge;
 mod daemon;
@@ -15,6 +12,7 @@ mod manifest;
 mod manifest_hostile;
 mod manifest_robust;
 mod observe;
+mod page_browser;
 mod plan;
 mod provider_hostile;
 mod provider_read;

@@ -35,12 +35,18 @@ async fn what_clients_write_is_inert() {
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"));
     let answer = client.send(client.request(Method::GET, "/")).await;
     insta::assert_snapshot!(answer.header("content-security-policy").unwrap(), @"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    // With `no-referrer`, a browser would send its forms as from another site.
+    assert_eq!(answer.header("referrer-policy"), Some("same-origin"));
 }
 
 #[tokio::test]
 async fn a_person_signs_up_is_added_accepts_and_is_removed() {
     let (_sandbox, client) = started(Options { member_mode: MemberMode::Invite, ..Options::default() }).await;
     assert_eq!(press(&client, "/page/users", "email=jane%40acme.example").await, 303);
+    let watched = client.send(client.request(Method::GET, "/?watch")).await.body;
+    let watched = watched.as_str().unwrap_or_default();
+    assert!(watched.contains("http-equiv=\"refresh\"") && !watched.contains("<form"), "what is typed would be lost");
+    assert!(!watched.contains("signed up."), "the word is for who pressed the button");
     assert!(page(&client).await.contains("jane@acme.example signed up."));
     assert!(!page(&client).await.contains("signed up."), "the word is said once");
     press(&client, "/page/accounts", "name=Acme&email=dns%40acme.example&owner=&plan=teams-v2-monthly").await;

@@ -19,11 +19,21 @@ type Filled<T> = Result<Form<T>, FormRejection>;
 
 /// Says what came of it, and goes back.
 fn back(service: &Service, done: Result<String, Stop>) -> Redirect {
+    say(service, done);
+    Redirect::to("/")
+}
+
+/// Says what came of it, and goes back to the account that it was done to.
+fn back_to(service: &Service, account: AccountId, done: Result<String, Stop>) -> Redirect {
+    say(service, done);
+    Redirect::to(&format!("/#account-{account}"))
+}
+
+fn say(service: &Service, done: Result<String, Stop>) {
     service.leave_notice(match done {
         Ok(said) => said,
         Err(stop) => format!("Not done. {}", Problem::from(stop).words()),
     });
-    Redirect::to("/")
 }
 
 fn unread(service: &Service, rejection: &FormRejection) -> Redirect {
@@ -73,7 +83,10 @@ pub async fn advance(State(service): State<Arc<Service>>, form: Filled<Ahead>) -
 /// The invited person accepts.
 pub async fn accept(State(service): State<Arc<Service>>, Within(id): Within<MemberId>) -> Redirect {
     let done = service.change(move |m| members::accept(m, id)).await;
-    back(&service, done.map(|member| format!("{} accepted.", member.email)))
+    match done {
+        Ok(member) => back_to(&service, member.account_id, Ok(format!("{} accepted.", member.email))),
+        Err(stop) => back(&service, Err(stop)),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,7 +111,10 @@ pub async fn make_account(State(service): State<Arc<Service>>, form: Filled<NewA
         members: Vec::new(),
     };
     let done = service.change(move |m| people::arrange(m, &ask)).await;
-    back(&service, done.map(|account| format!("Account {} was made by hand.", account.id)))
+    match done {
+        Ok(account) => back_to(&service, account.id, Ok(format!("Account {} was made by hand.", account.id))),
+        Err(stop) => back(&service, Err(stop)),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,7 +132,7 @@ pub async fn rename(
     let Naming { name, email } = filled!(service, form);
     let done =
         service.change_by_hand(id, None, move |m| accounts::update(m, id, Some(&name), Some(email.trim()))).await;
-    back(&service, done.map(|account| format!("Account {id} is called {} now.", account.name)))
+    back_to(&service, id, done.map(|account| format!("Account {id} is called {} now.", account.name)))
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,13 +149,13 @@ pub async fn choose_plan(
 ) -> Redirect {
     let PlanAndSeats { plan, seats } = filled!(service, form);
     let done = service.change_as_us(move |m| subscription::choose(m, id, Some(&plan), Some(seats))).await;
-    back(&service, done.map(|_| format!("The plan of account {id} was chosen.")))
+    back_to(&service, id, done.map(|_| format!("The plan of account {id} was chosen.")))
 }
 
 /// Somebody cancels the subscription.
 pub async fn cancel(State(service): State<Arc<Service>>, Within(id): Within<AccountId>) -> Redirect {
     let done = service.change_by_hand(id, None, move |m| subscription::cancel(m, id)).await;
-    back(&service, done.map(|()| format!("The subscription of account {id} is cancelled.")))
+    back_to(&service, id, done.map(|()| format!("The subscription of account {id} is cancelled.")))
 }
 
 /// Somebody adds a member.
@@ -150,7 +166,7 @@ pub async fn add_member(
 ) -> Redirect {
     let email = filled!(service, form).email.trim().to_owned();
     let done = service.change_by_hand(id, None, move |m| members::add(m, id, Some(&email), None)).await;
-    back(&service, done.map(|member| format!("{} was added to account {id}.", member.email)))
+    back_to(&service, id, done.map(|member| format!("{} was added to account {id}.", member.email)))
 }
 
 /// Somebody else removes a member, whoever it is.
@@ -159,5 +175,5 @@ pub async fn remove_member(
     Within((account, id)): Within<(AccountId, MemberId)>,
 ) -> Redirect {
     let done = service.change_by_hand(account, Some(id), move |m| members::remove(m, account, id)).await;
-    back(&service, done.map(|()| format!("The member was removed from account {account}.")))
+    back_to(&service, account, done.map(|()| format!("The member was removed from account {account}.")))
 }

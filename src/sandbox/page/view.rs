@@ -1,44 +1,50 @@
-//! How the page looks.
+//! How the page looks: its frame, and everything on it but the accounts.
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::sandbox::catalogue::{Cents, PLANS, Standing};
+use super::card;
+use crate::sandbox::catalogue::{Cents, PLANS, Period, Standing};
 use crate::sandbox::rules::{MemberMode, Moment};
-use crate::sandbox::world::{Access, Account, Member, Subscription, Totals, same_email};
+use crate::sandbox::world::Totals;
 
-/// Accounts shown at most; a page of thousands helps nobody.
-const MOST_ACCOUNTS: usize = 200;
+/// Accounts, people and members of one account shown at most; a page of thousands helps
+/// nobody.
+pub const MOST: usize = 200;
 
 /// The newest mails and charges shown.
 const NEWEST: usize = 50;
 
-/// The whole page. `watching` loads it again every two seconds.
-pub fn page(m: &Moment, notice: Option<&str>, requests: &BTreeMap<String, u64>, watching: bool) -> Markup {
+/// How the page is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// With everything that a person can do.
+    Act,
+    /// Loaded again every two seconds, and without forms: what is typed would be lost.
+    Watch,
+}
+
+/// The whole page.
+pub fn page(m: &Moment, notice: Option<&str>, requests: &BTreeMap<String, u64>, mode: Mode) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                @if watching { meta http-equiv="refresh" content="2"; }
+                @if mode == Mode::Watch { meta http-equiv="refresh" content="2"; }
                 title { "Account sandbox" }
                 link rel="stylesheet" href="/style.css";
             }
             body {
-                header {
-                    h1 { "Account sandbox" }
-                    p.quiet {
-                        "It is " (m.now) " here. "
-                        @if watching { a href="/" { "Stop watching" } } @else { a href="/?watch" { "Watch" } " (loads again every two seconds)" }
-                    }
-                }
+                (top(m, requests, mode))
+                @if let Some(notice) = notice { p.notice role="status" { (notice) } }
                 main {
-                    @if let Some(notice) = notice { p.notice role="status" { (notice) } }
-                    (clock())
-                    (people(m))
-                    (accounts(m))
+                    @if mode == Mode::Act { (clock()) }
+                    (people(m, mode))
+                    (accounts(m, mode))
                     (plans())
                     (mails(m))
                     (charges(m))
@@ -49,9 +55,60 @@ pub fn page(m: &Moment, notice: Option<&str>, requests: &BTreeMap<String, u64>, 
     }
 }
 
+/// A day, as people write it.
+pub fn day(at: Timestamp) -> Markup {
+    html! { time datetime=(at) { (at.strftime("%-d %b %Y")) } }
+}
+
+/// A moment of a day.
+fn moment(at: Timestamp) -> Markup {
+    html! { time datetime=(at) { (at.strftime("%-d %b %Y, %H:%M:%S")) } }
+}
+
+/// What a price is paid for.
+pub fn each(period: Period) -> &'static str {
+    match period {
+        Period::Month => "a month",
+        Period::Year => "a year",
+    }
+}
+
+/// All that was charged so far.
+fn charged(m: &Moment) -> Cents {
+    Cents(m.world.charges.values().map(|charge| charge.amount.0).sum())
+}
+
+fn top(m: &Moment, requests: &BTreeMap<String, u64>, mode: Mode) -> Markup {
+    html! {
+        header {
+            div.title {
+                h1 { "Account sandbox" }
+                @match mode {
+                    Mode::Act => a.button href="/?watch" { "Watch" },
+                    Mode::Watch => a.button.main href="/" { "Stop watching" },
+                }
+            }
+            p.quiet {
+                "A make-believe service on this machine: no real account, money or mail. It is " (moment(m.now)) " UTC here."
+                @if mode == Mode::Watch { " The page loads again every two seconds; stop watching to do something." }
+            }
+            nav aria-label="On this page" {
+                a href="#accounts" { b { (m.world.accounts.len()) } " accounts" }
+                a href="#people" { b { (m.world.users.len()) } " people" }
+                a href="#mail" { b { (m.world.mails.len()) } " mails" }
+                a href="#money" { b { (charged(m)) } " USD charged" }
+                a href="#requests" { b { (requests.values().sum::<u64>()) } " requests" }
+                a href="#plans" { "Plans" }
+            }
+        }
+    }
+}
+
 fn clock() -> Markup {
     html! {
-        section aria-label="Time" {
+        section #time {
+            h2 { "Time" }
+            p.quiet { "Trials end, subscriptions are renewed, and what waits for the renewal happens." }
             @for (label, days) in [("A day passes", 1), ("A month passes", 31), ("A year passes", 366)] {
                 form method="post" action="/page/clock" {
                     input type="hidden" name="seconds" value=(days * 24 * 60 * 60);
@@ -62,130 +119,51 @@ fn clock() -> Markup {
     }
 }
 
-fn people(m: &Moment) -> Markup {
+fn people(m: &Moment, mode: Mode) -> Markup {
+    let all = &m.world.users;
     html! {
-        section {
-            h2 { "People" }
+        section #people {
+            h2 { "People who have signed up" }
             p.quiet {
                 @match m.terms.member_mode {
-                    MemberMode::Registered => "Only who has signed up can become a member of an account.",
+                    MemberMode::Registered => "Only they can become members of an account.",
                     MemberMode::Invite => "Anybody can be invited, and is a member once they accept.",
                 }
             }
-            form method="post" action="/page/users" {
-                input type="email" name="email" placeholder="jane@client.example" required aria-label="Email";
-                button.main { "Sign up as a client" }
+            @if mode == Mode::Act {
+                form method="post" action="/page/users" {
+                    input type="email" name="email" placeholder="jane@client.example" required aria-label="Email";
+                    button.main { "Sign up as a client" }
+                }
             }
-            p { @for user in m.world.users.values().take(MOST_ACCOUNTS) { span.tag { (user.email) } " " } }
+            ul.tags {
+                @for user in all.values().rev().take(MOST) { li.tag { (user.email) } }
+            }
+            @if all.len() > MOST { p.quiet { "And " (all.len() - MOST) " who signed up earlier." } }
         }
     }
 }
 
-fn accounts(m: &Moment) -> Markup {
+fn accounts(m: &Moment, mode: Mode) -> Markup {
     let all = &m.world.accounts;
     html! {
-        section {
-            h2 { "Accounts (" (all.len()) ")" }
+        section #accounts {
+            h2 { "Accounts" }
             @if all.is_empty() { p.quiet { "None yet." } }
-            @for account in all.values().rev().take(MOST_ACCOUNTS) { (card(m, account)) }
-            @if all.len() > MOST_ACCOUNTS { p.quiet { "And " (all.len() - MOST_ACCOUNTS) " older ones." } }
-            details {
-                summary { "Make an account by hand" }
-                form method="post" action="/page/accounts" {
-                    input name="name" placeholder="Name" required aria-label="Name";
-                    input type="email" name="email" placeholder="Notification email" required aria-label="Notification email";
-                    input name="owner" placeholder="Owner, if not the agency" aria-label="Owner";
-                    select name="plan" aria-label="Plan" {
-                        option value="" { "no plan" }
-                        @for plan in &PLANS { option value=(plan.identifier) { (plan.identifier) } }
-                    }
-                    button { "Make it" }
-                }
-            }
-        }
-    }
-}
-
-fn card(m: &Moment, account: &Account) -> Markup {
-    let Account { id, name, email, created_at, updated_at: _ } = account;
-    let subscription = m.world.subscriptions.get(id);
-    let members = m.world.members_of(*id);
-    html! {
-        article.card {
-            h3 { (name) " " span.tag { "#" (id) } }
-            p.quiet { "Notifications to " (email) ", made " (created_at) }
-            p { (plan_line(m, subscription, members.len())) }
-            (member_table(m, account, members))
-            form method="post" action={ "/page/accounts/" (id) "/members" } {
-                input type="email" name="email" placeholder="New member" required aria-label="New member";
-                button { "Add by hand" }
-            }
-            details {
-                summary { "Change by hand" }
-                form method="post" action={ "/page/accounts/" (id) "/rename" } {
-                    input name="name" value=(name) required aria-label="Name";
-                    input type="email" name="email" value=(email) required aria-label="Notification email";
-                    button { "Rename" }
-                }
-                form method="post" action={ "/page/accounts/" (id) "/plan" } {
-                    select name="plan" aria-label="Plan" {
-                        @for plan in PLANS.iter().filter(|plan| plan.standing == Standing::OnSale) {
-                            option value=(plan.identifier) selected[subscription.is_some_and(|it| it.plan_identifier == plan.identifier)] {
-                                (plan.identifier)
-                            }
+            div.cards { @for account in all.values().rev().take(MOST) { (card::card(m, account, mode)) } }
+            @if all.len() > MOST { p.quiet { "And " (all.len() - MOST) " older ones." } }
+            @if mode == Mode::Act {
+                details #make-account {
+                    summary { "Make an account by hand" }
+                    form method="post" action="/page/accounts" {
+                        input name="name" placeholder="Name" required aria-label="Name";
+                        input type="email" name="email" placeholder="Notification email" required aria-label="Notification email";
+                        input name="owner" placeholder="Owner, if not the agency" aria-label="Owner";
+                        select name="plan" aria-label="Plan" {
+                            option value="" { "no plan" }
+                            @for plan in &PLANS { option value=(plan.identifier) { (plan.identifier) } }
                         }
-                    }
-                    input type="number" name="seats" min="1" value=(subscription.map_or(1, |it| it.seats)) aria-label="Seats";
-                    button { "Choose plan and seats" }
-                }
-                @if subscription.is_some_and(Subscription::in_force) {
-                    form method="post" action={ "/page/accounts/" (id) "/cancel" } { button { "Cancel the subscription" } }
-                }
-            }
-        }
-    }
-}
-
-fn plan_line(m: &Moment, subscription: Option<&Subscription>, taken: usize) -> Markup {
-    let Some(it) = subscription else { return html! { span.tag { "no plan" } } };
-    html! {
-        span.tag { (it.plan_identifier) } " "
-        @if it.in_force() {
-            (taken) " of " (it.seats) " seats taken"
-            @if let Some(price) = it.plan().and_then(|plan| plan.price(it.seats)) { ", " (price) " USD a period" }
-            @if it.in_trial(m.now) { ", " span.good { "trial" } " until " (it.current_period_ends_at) }
-            @else { ", renewed " (it.current_period_ends_at) }
-            @if let Some(plan) = &it.pending_plan_identifier { ", then " span.warn { (plan) } }
-            @if let Some(seats) = it.pending_seats { ", then " span.warn { (seats) " seat(s)" } }
-        } @else { span.warn { "cancelled" } }
-    }
-}
-
-fn member_table(m: &Moment, account: &Account, members: &[Member]) -> Markup {
-    html! {
-        div.table {
-            table {
-                thead { tr { th { "Member" } th { "Access" } th { "State" } th {} } }
-                tbody {
-                    @for member in members.iter().take(MOST_ACCOUNTS) {
-                        tr {
-                            td {
-                                (member.email)
-                                @if m.user().is_ok_and(|us| same_email(&us.email, &member.email)) { " " span.quiet { "(the agency)" } }
-                            }
-                            td { @match member.access { Access::Full => "full", Access::Limited => span.warn { "limited" } } }
-                            td { @if member.user_id.is_some() { "active" } @else { span.warn { "invited" } } }
-                            td {
-                                @if member.user_id.is_none() {
-                                    form method="post" action={ "/page/invitations/" (member.id) "/accept" } {
-                                        button.main { "Accept" }
-                                    }
-                                }
-                                form method="post" action={ "/page/accounts/" (account.id) "/members/" (member.id) "/remove" } {
-                                    button { "Remove" }
-                                }
-                            }
-                        }
+                        button { "Make it" }
                     }
                 }
             }
@@ -194,20 +172,23 @@ fn member_table(m: &Moment, account: &Account, members: &[Member]) -> Markup {
 }
 
 fn plans() -> Markup {
-    let price = |price: Option<Cents>| price.map_or_else(|| "-".to_owned(), |price| price.to_string());
+    let price = |price: Option<Cents>| price.map_or_else(|| "–".to_owned(), |price| price.to_string());
     html! {
-        section {
+        section #plans {
             h2 { "Plans" }
             div.table {
                 table {
-                    thead { tr { th { "Plan" } th { "Family" } th { "Price" } th { "Seat" } th { "Members" } th { "On sale" } } }
+                    thead {
+                        tr { th { "Plan" } th { "Family" } th.number { "USD" } th {} th.number { "A seat more" } th { "Members" } th { "On sale" } }
+                    }
                     tbody {
                         @for plan in &PLANS {
                             tr {
                                 td { code { (plan.identifier) } }
                                 td { (plan.family) }
-                                td { (price(plan.base_price)) " " span.quiet { (plan.period.word()) } }
-                                td { (price(plan.seat_price)) }
+                                td.number { (price(plan.base_price)) }
+                                td.quiet { (each(plan.period)) }
+                                td.number { (price(plan.seat_price)) }
                                 td { @match plan.max_members { Some(most) => (most), None => "any number" } }
                                 td { @match plan.standing { Standing::OnSale => "yes", Standing::Legacy => "legacy", Standing::ByAgreement => "by agreement" } }
                             }
@@ -220,37 +201,51 @@ fn plans() -> Markup {
 }
 
 fn mails(m: &Moment) -> Markup {
+    let all = &m.world.mails;
     html! {
-        section {
-            h2 { "Mail sent (" (m.world.mails.len()) ")" }
-            @for mail in m.world.mails.values().rev().take(NEWEST) {
-                p { span.quiet { (mail.at) } " to " (mail.to) ": " (mail.subject) " " span.tag { "#" (mail.account_id) } }
+        section #mail {
+            h2 { "Mail sent" }
+            @if all.is_empty() { p.quiet { "None yet." } }
+            div.table {
+                table {
+                    tbody {
+                        @for mail in all.values().rev().take(NEWEST) {
+                            tr {
+                                td.quiet.short { (moment(mail.at)) }
+                                td { (mail.to) }
+                                td { (mail.subject) }
+                                td { a href={ "#account-" (mail.account_id) } { "#" (mail.account_id) } }
+                            }
+                        }
+                    }
+                }
             }
-            @if m.world.mails.is_empty() { p.quiet { "None yet." } }
+            @if all.len() > NEWEST { p.quiet { "And " (all.len() - NEWEST) " older ones." } }
         }
     }
 }
 
 fn charges(m: &Moment) -> Markup {
-    let total = Cents(m.world.charges.values().map(|charge| charge.amount.0).sum());
+    let all = &m.world.charges;
     html! {
-        section {
-            h2 { "Money charged (" (total) " USD)" }
+        section #money {
+            h2 { "Money charged: " (charged(m)) " USD" }
+            @if all.is_empty() { p.quiet { "None yet: a first subscription starts with a trial of 30 days." } }
             div.table {
                 table {
                     tbody {
-                        @for charge in m.world.charges.values().rev().take(NEWEST) {
+                        @for charge in all.values().rev().take(NEWEST) {
                             tr {
-                                td.quiet { (charge.at) }
-                                td { "#" (charge.account_id) }
+                                td.quiet.short { (moment(charge.at)) }
                                 td { (charge.reason) }
+                                td { a href={ "#account-" (charge.account_id) } { "#" (charge.account_id) } }
                                 td.number { (charge.amount) " USD" }
                             }
                         }
                     }
                 }
             }
-            @if m.world.charges.is_empty() { p.quiet { "None yet: a first subscription starts with a trial of 30 days." } }
+            @if all.len() > NEWEST { p.quiet { "And " (all.len() - NEWEST) " older ones." } }
         }
     }
 }
@@ -258,8 +253,8 @@ fn charges(m: &Moment) -> Markup {
 fn ledger(m: &Moment, requests: &BTreeMap<String, u64>) -> Markup {
     let Totals { accounts_created, subscriptions_created, members_added, invitations_sent } = &m.world.meta.totals;
     html! {
-        section {
-            h2 { "Ledger" }
+        section #requests {
+            h2 { "Requests" }
             p {
                 "Over the API: " (accounts_created) " accounts created, " (subscriptions_created) " subscriptions, "
                 (members_added) " members added, " (invitations_sent) " invitations sent. "
