@@ -3,8 +3,9 @@
 use crate::domain::text::inert;
 
 use super::codes;
+use super::plain::{PlainKind, plain_kind};
 use super::report::{DocumentReport, Draft, Located, Span};
-use super::yaml::{Key, Node, PlainKind, Value, plain_kind};
+use super::yaml::{Key, Node, Value};
 
 /// The fields of a mapping, unknown ones reported.
 pub(crate) struct Fields<'n, 'a> {

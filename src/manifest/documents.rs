@@ -7,9 +7,10 @@ use crate::domain::{Access, AccountId, AccountName, ClientName, Email};
 
 use super::codes;
 use super::decode::{boolean, fields, list, missing, suggestion, text, wrong_type};
+use super::plain::{PlainKind, plain_kind};
 use super::report::{DocumentReport, Draft, Located, Span};
 use super::wanted::{Membership, WantedPlan};
-use super::yaml::{Node, PlainKind, Value, plain_kind};
+use super::yaml::{Node, Value};
 
 pub(crate) const API_VERSION: &str = "bursar.dev/v1";
 pub(crate) const KINDS: &[&str] = &["ClientAccount", "MemberGroup", "ClientDefaults", "Offboarding"];

@@ -14,6 +14,7 @@ mod finding;
 mod load;
 mod model;
 mod origin;
+mod plain;
 mod render;
 mod report;
 mod resolve;

@@ -3,8 +3,8 @@
 use super::finding::Severity;
 use super::load::Loaded;
 use super::origin::{Origin, Origins};
+use super::plain::{PlainKind, plain_kind};
 use super::wanted::{Client, Membership, WantedMember, WantedPlan};
-use super::yaml;
 use crate::domain::Access;
 
 /// The clients of `loaded` as documents; with `with_origins` each value is followed by a comment that
@@ -136,7 +136,7 @@ impl Page<'_> {
 /// One line of text as a YAML scalar, in quotes where a reader could take it for anything else.
 fn scalar(value: &str) -> Result<String, std::fmt::Error> {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '@' | '+' | '-' | ' ' | '/');
-    let safe = yaml::plain_kind(value) == yaml::PlainKind::Text
+    let safe = plain_kind(value) == PlainKind::Text
         && value.chars().all(plain)
         && value.starts_with(|c: char| c.is_alphanumeric())
         && !value.ends_with(' ');
