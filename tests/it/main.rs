@@ -1,5 +1,8 @@
 //! The one integration binary; each module is a room or a way of using the program.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers"
+)]
 
 mod converge;
 mod daemon;
