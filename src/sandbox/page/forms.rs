@@ -77,7 +77,7 @@ pub struct Ahead {
 pub async fn advance(State(service): State<Arc<Service>>, form: Filled<Ahead>) -> Redirect {
     let Ahead { seconds } = filled!(service, form);
     let done = service.change(move |m| time::advance(m, seconds)).await;
-    back(&service, done.map(|now| format!("It is {now} now.")))
+    back(&service, done.map(|now| format!("It is {} UTC now.", now.strftime("%-d %b %Y, %H:%M:%S"))))
 }
 
 /// The invited person accepts.

@@ -73,6 +73,11 @@ pub fn each(period: Period) -> &'static str {
     }
 }
 
+/// So many of something.
+fn count<N: maud::Render + PartialEq + From<u8>>(n: N, one: &str, many: &str) -> Markup {
+    html! { b { (n) } " " (if n == N::from(1) { one } else { many }) }
+}
+
 /// All that was charged so far.
 fn charged(m: &Moment) -> Cents {
     Cents(m.world.charges.values().map(|charge| charge.amount.0).sum())
@@ -93,11 +98,11 @@ fn top(m: &Moment, requests: &BTreeMap<String, u64>, mode: Mode) -> Markup {
                 @if mode == Mode::Watch { " The page loads again every two seconds; stop watching to do something." }
             }
             nav aria-label="On this page" {
-                a href="#accounts" { b { (m.world.accounts.len()) } " accounts" }
-                a href="#people" { b { (m.world.users.len()) } " people" }
-                a href="#mail" { b { (m.world.mails.len()) } " mails" }
+                a href="#accounts" { (count(m.world.accounts.len(), "account", "accounts")) }
+                a href="#people" { (count(m.world.users.len(), "person", "people")) }
+                a href="#mail" { (count(m.world.mails.len(), "mail", "mails")) }
                 a href="#money" { b { (charged(m)) } " USD charged" }
-                a href="#requests" { b { (requests.values().sum::<u64>()) } " requests" }
+                a href="#requests" { (count(requests.values().sum::<u64>(), "request", "requests")) }
                 a href="#plans" { "Plans" }
             }
         }
@@ -214,7 +219,7 @@ fn mails(m: &Moment) -> Markup {
                                 td.quiet.short { (moment(mail.at)) }
                                 td { (mail.to) }
                                 td { (mail.subject) }
-                                td { a href={ "#account-" (mail.account_id) } { "#" (mail.account_id) } }
+                                td.short { a href={ "#account-" (mail.account_id) } { "#" (mail.account_id) } }
                             }
                         }
                     }
@@ -238,7 +243,7 @@ fn charges(m: &Moment) -> Markup {
                             tr {
                                 td.quiet.short { (moment(charge.at)) }
                                 td { (charge.reason) }
-                                td { a href={ "#account-" (charge.account_id) } { "#" (charge.account_id) } }
+                                td.short { a href={ "#account-" (charge.account_id) } { "#" (charge.account_id) } }
                                 td.number { (charge.amount) " USD" }
                             }
                         }
