@@ -1,7 +1,7 @@
 //! Which API, with whose token, within which rails: the options that plan, apply and run
 //! share. They are the operator's; no manifest can set one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,12 +11,15 @@ use crate::domain::Money;
 use crate::plan::{Adopt, ApiInfo, Policy};
 use crate::provider::dnsimple::{self, AccountManagement};
 use crate::provider::{BaseUrl, Capabilities, Capability, Read, Write, token};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{self, Sandbox, SandboxError};
 
 use super::error::CliError;
 
 /// Where the sandbox keeps its world by default.
 pub const SANDBOX_FILE: &str = ".bursar/sandbox.db";
+
+/// Where its page is by default: the same after each restart, so that an open tab stays good.
+const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Account API")]
@@ -36,7 +39,7 @@ pub struct ApiArgs {
     /// Use account management on the vendor's own hosts, if it answers there
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     account_management: Management,
-    /// Use the embedded account API instead, kept in FILE
+    /// Use the embedded account API instead, kept in FILE (.bursar/sandbox.db without one)
     #[arg(
         long,
         value_name = "FILE",
@@ -49,9 +52,9 @@ pub struct ApiArgs {
     /// Sign these people up in the sandbox first: a file, an email a line
     #[arg(long, value_name = "FILE", requires = "sandbox", help_heading = "Sandbox")]
     sandbox_users: Option<PathBuf>,
-    /// Where the sandbox's page is served
-    #[arg(long, value_name = "ADDRESS", requires = "sandbox", default_value = "127.0.0.1:0", help_heading = "Sandbox")]
-    sandbox_listen: SocketAddr,
+    /// Where the sandbox's page is served [default: 127.0.0.1:8787, or another port where that is taken]
+    #[arg(long, value_name = "ADDRESS", requires = "sandbox", help_heading = "Sandbox")]
+    sandbox_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -150,12 +153,20 @@ impl ApiArgs {
             None => Vec::new(),
         };
         let options = sandbox::Options {
-            listen: self.sandbox_listen,
+            listen: self.sandbox_listen.unwrap_or(USUAL_ADDRESS),
             data: Some(file.to_owned()),
             users,
             ..sandbox::Options::default()
         };
-        sandbox::start(options).await.map_err(super::sandbox::not_started)
+        match (sandbox::start(options.clone()).await, self.sandbox_listen) {
+            // Nobody asked for this very port: any other does as well.
+            (Err(SandboxError::Listen { .. }), None) => {
+                let anywhere = sandbox::Options { listen: sandbox::Options::default().listen, ..options };
+                sandbox::start(anywhere).await
+            }
+            (started, _) => started,
+        }
+        .map_err(super::sandbox::not_started)
     }
 }
 

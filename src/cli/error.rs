@@ -32,7 +32,12 @@ impl CliError {
     pub fn because(mut self, cause: &(dyn Error + 'static)) -> Self {
         let mut next = Some(cause);
         while let Some(error) = next {
-            self.causes.push(error.to_string());
+            let cause = error.to_string();
+            // Some libraries say their source's words again in their own.
+            let told = self.causes.last().unwrap_or(&self.message);
+            if !told.ends_with(&cause) {
+                self.causes.push(cause);
+            }
             next = error.source();
         }
         self

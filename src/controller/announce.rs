@@ -35,7 +35,8 @@ impl Announcer {
     /// What changed since the last time.
     pub fn news(&mut self, plan: &Plan, kept: &BTreeMap<crate::domain::ClientName, String>) -> Vec<News> {
         let mut news = Vec::new();
-        for account in &plan.accounts {
+        // A document that is no client's is told of by its findings.
+        for account in plan.accounts.iter().filter(|account| account.client.is_some()) {
             let kept = account.client.as_ref().and_then(|client| kept.get(client)).cloned();
             let standing = Standing::of(account, kept);
             let before = self.told.insert(account.name.clone(), standing.clone());
@@ -145,12 +146,13 @@ const fn state_word(state: AccountState) -> &'static str {
 
 fn summary(plan: &Plan) -> String {
     let mut counts: BTreeMap<AccountState, usize> = BTreeMap::new();
-    for account in &plan.accounts {
+    let clients = plan.accounts.iter().filter(|account| account.client.is_some());
+    for account in clients.clone() {
         *counts.entry(account.state).or_default() += 1;
     }
     let parts: Vec<_> = counts.iter().rev().map(|(state, count)| format!("{count} {}", short(*state))).collect();
     let price = plan.cost.before;
-    match plan.accounts.len() {
+    match clients.count() {
         0 => "no clients".into(),
         1 => format!("1 client: {}; list price {price} a month", parts.join(", ")),
         n => format!("{n} clients: {}; list price {price} a month", parts.join(", ")),

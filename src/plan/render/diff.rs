@@ -7,7 +7,7 @@ use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
 use crate::domain::Access;
-use crate::plan::tree::{AccountPlan, Desired};
+use crate::plan::tree::{AccountPlan, AccountState, Desired};
 
 use super::text::Paint;
 
@@ -26,6 +26,10 @@ struct Face {
 /// The diff, indented, without the lines that two short files would have around it; empty
 /// where nothing changes.
 pub(super) fn unified(account: &AccountPlan, paint: Paint) -> String {
+    // What is suspended or does not hold is not changed, whatever its manifest says.
+    if matches!(account.state, AccountState::Suspended | AccountState::Invalid) {
+        return String::new();
+    }
     let Some(desired) = &account.desired else { return String::new() };
     let before = observed(account).map_or_else(String::new, |face| yaml(&face));
     let after = yaml(&self::desired(desired));
