@@ -90,7 +90,7 @@ pub fn pay_all(m: &Moment, draft: &mut Draft, payer: UserId) {
         let known = latest.get(&account).or_else(|| m.world.subscriptions.get(&account));
         let subscription = match (known, payment.order) {
             (Some(it), None) => Subscription { dunned_since: None, ..it.clone() },
-            (Some(it), Some(order)) if it.in_force() => given(it, payment, order, m.world.seats_taken(account)),
+            (Some(it), Some(order)) if it.in_force() => given(it, payment, order),
             (_, Some(order)) => begun(m, draft, payment, order),
             // A renewal that nobody has a subscription for.
             (None, None) => continue,
@@ -108,12 +108,12 @@ pub fn pay_all(m: &Moment, draft: &mut Draft, payer: UserId) {
 }
 
 /// The subscription with what was ordered. It was paid for, so it comes even where the
-/// plan became another one meanwhile; what is pending was asked for before it.
-fn given(current: &Subscription, payment: &Payment, order: Order, members: u32) -> Subscription {
-    let kept = if current.plan_identifier == payment.plan_identifier { current.seats } else { 0 };
+/// plan became another one meanwhile; what is pending does not count any more. Everyone
+/// has a seat: while it was open, none could be bought for more people.
+fn given(current: &Subscription, payment: &Payment, order: Order) -> Subscription {
     Subscription {
         plan_identifier: payment.plan_identifier.clone(),
-        seats: order.seats.max(kept).max(members),
+        seats: order.seats,
         pending_plan_identifier: None,
         pending_seats: None,
         ..current.clone()
@@ -124,6 +124,5 @@ fn given(current: &Subscription, payment: &Payment, order: Order, members: u32) 
 fn begun(m: &Moment, draft: &mut Draft, payment: &Payment, order: Order) -> Subscription {
     let period = catalogue::find(&payment.plan_identifier).map_or(catalogue::Period::Month, |plan| plan.period);
     draft.meta.totals.subscriptions_created += u64::from(order.counts);
-    let seats = order.seats.max(m.world.seats_taken(payment.account_id));
-    begin(draft, payment.account_id, (&payment.plan_identifier, period), seats, (m.now, m.now))
+    begin(draft, payment.account_id, (&payment.plan_identifier, period), order.seats, (m.now, m.now))
 }

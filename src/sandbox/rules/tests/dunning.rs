@@ -282,6 +282,9 @@ fn however_the_clock_is_moved_the_same_comes_of_it() {
         };
         let (at_once, in_steps) = (play(false), play(true));
         assert_eq!(seen(&at_once), seen(&in_steps), "seed {seed}");
+        for it in at_once.world.subscriptions.values().filter(|it| it.in_force()) {
+            assert!(it.seats >= at_once.world.seats_taken(it.account_id), "seed {seed}: somebody has no seat");
+        }
         dunned += at_once.world.subscriptions.values().filter(|it| it.dunned_since.is_some()).count();
         ended += at_once.world.subscriptions.values().filter(|it| it.state == SubscriptionState::Unsubscribed).count();
         orders += at_once.world.payments.values().filter(|it| it.order.is_some()).count();
