@@ -28,8 +28,27 @@ pub struct ActionKey {
     pub person: Option<Email>,
 }
 
+/// All that is the same deed: which client, what, to whom or to what end. Finer than an
+/// [`ActionKey`]: three seats and four are two deeds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Series {
+    /// The client's name in the manifests.
+    pub client: ClientName,
+    /// What is done.
+    pub kind: OpKind,
+    /// To whom, or to what end ([`super::Op::argument`]).
+    pub argument: String,
+}
+
+impl Series {
+    /// The series that an action of a client belongs to.
+    pub fn of(client: &ClientName, op: &super::Op) -> Self {
+        Self { client: client.clone(), kind: op.kind(), argument: op.argument() }
+    }
+}
+
 /// The kinds of action, in the order in which an account goes through them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum OpKind {
     /// Make the account.
     CreateAccount,
@@ -52,7 +71,7 @@ pub enum OpKind {
 }
 
 /// What became of an action that was tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {
     /// Waiting, blocked or failed.
     pub state: VerdictState,
@@ -65,7 +84,8 @@ pub struct Verdict {
 }
 
 /// The kinds of trouble; the kind decides about retries and exit codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VerdictState {
     /// Time or somebody's sign-up ends it.
     Waiting,

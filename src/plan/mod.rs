@@ -20,7 +20,7 @@ mod tree;
 mod words;
 
 pub use decide::{Inputs, plan, state_of};
-pub use known::{ActionKey, Known, OpKind, Verdict, VerdictState};
+pub use known::{ActionKey, Known, OpKind, Series, Verdict, VerdictState};
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
 pub use policy::{Adopt, Policy};
