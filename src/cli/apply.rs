@@ -54,9 +54,11 @@ pub struct Args {
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
-    let keeping = args.journal.open(Purpose::Apply).await?;
+    let keeping = args.journal.open(Purpose::Apply, ui).await?;
     let connection = args.api.connect().await?;
+    let journal = Arc::clone(&keeping.journal);
     let done = carry_out(&args, &wanted, &connection, keeping, ui).await;
+    journal.close().await;
     connection.close().await;
     done.map(|code| if invalid { ExitCode::FAILURE } else { code })
 }

@@ -45,7 +45,7 @@ pub enum Output {
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
-    let keeping = args.journal.open(Purpose::Plan).await?;
+    let keeping = args.journal.open(Purpose::Plan, ui).await?;
     let connection = args.api.connect().await?;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),

@@ -43,14 +43,14 @@ pub struct Args {
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let _ = ui;
     if args.manifests.paths.iter().any(|path| path.as_os_str() == "-") {
         return Err(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
     }
     if args.interval < Duration::from_secs(1) || args.poll < Duration::from_millis(100) {
         return Err(CliError::new("--interval is at least 1s, --poll at least 100ms"));
     }
-    let keeping = args.journal.open(Purpose::Run).await?;
+    let keeping = args.journal.open(if args.mode == Mode::Report { Purpose::Plan } else { Purpose::Run }, ui).await?;
+    let journal = Arc::clone(&keeping.journal);
     let connection = args.api.connect().await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -98,6 +98,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
             }
         }
     }
+    journal.close().await;
     connection.close().await;
     tracing::info!("stopped");
     Ok(std::process::ExitCode::SUCCESS)

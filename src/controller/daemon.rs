@@ -314,7 +314,7 @@ impl Daemon {
                 _ => backoff,
             },
             PassError::Journal(_) => backoff,
-            PassError::Lint(_) => self.timing.interval,
+            PassError::Lint(_) | PassError::Unkept => self.timing.interval,
         };
         self.next_full = Instant::now() + backoff;
         let line = trouble.to_string();

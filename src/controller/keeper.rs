@@ -40,6 +40,9 @@ pub struct Keeping {
     pub clock: Arc<dyn Clock>,
     /// No other process can carry out with this journal.
     pub alone: bool,
+    /// Accounts may be created without keys though nothing outlives the process (rule R7):
+    /// for simulations and tests.
+    pub forgetful: bool,
     /// Nothing is written to it: a dry run works with a copy.
     pub dry: bool,
     /// Which earlier refusals still stand.
@@ -75,6 +78,7 @@ impl Keeping {
             rules: Rules::default(),
             clock: Arc::new(MachineClock),
             alone: true,
+            forgetful: true,
             dry: false,
             recall: Recall::Nothing,
             heal: false,
@@ -117,6 +121,11 @@ impl Keeper {
         self.book.as_ref()
     }
 
+    /// Whether an account may be created without a key: only where the intent outlives us.
+    pub fn may_create_without_keys(&self) -> bool {
+        self.keeping.forgetful || self.keeping.journal.is_lasting()
+    }
+
     /// What the time is.
     pub fn now(&self) -> Timestamp {
         self.keeping.clock.now()
@@ -145,6 +154,14 @@ impl Keeper {
             }
         }
         if let Some(book) = &self.book {
+            if let Some(failover) = book.journal().failed_over().await? {
+                tracing::warn!(
+                    "the journal's database took over from another and may have lost its last commits: what was \
+                     begun is read back before anything is sent"
+                );
+                book.doubt().await?;
+                book.journal().handled(&failover).await?;
+            }
             book.recover().await?;
         }
         self.read_day().await?;

@@ -85,6 +85,13 @@ pub enum PassError {
     /// The journal could not be read or written; nothing was done.
     #[error("{0}; nothing was done")]
     Journal(BookError),
+    /// Accounts would be created on a server without idempotency keys, and nothing would be
+    /// remembered of it (rule R7).
+    #[error(
+        "this server has no idempotency keys, and without a lasting journal an account could be made twice; nothing \
+         was done: name a journal with --journal"
+    )]
+    Unkept,
     /// The independent check found a fault in the plan; nothing was done.
     #[error("the plan does not hold, which is a bug in bursar; nothing was done: {}", faults(.0))]
     Lint(Vec<LintFault>),
@@ -340,6 +347,9 @@ impl Reconciler {
             }
             let mut looked = false;
             if !self.keys() && creates(&plan, only) {
+                if !self.keeper.may_create_without_keys() {
+                    return Err(PassError::Unkept);
+                }
                 // Once more, now that what will be created is written down (rule R3).
                 self.prepare(&plan, only, wanted).await?;
                 self.second_look(wanted).await?;

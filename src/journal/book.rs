@@ -345,6 +345,15 @@ impl Book {
         self.apply_all(steps).await.map(|_| ())
     }
 
+    /// After a failover: what was prepared may have been sent, for the permit may be lost.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn doubt(&self) -> Result<(), BookError> {
+        let open = self.rows().into_iter().filter(|row| matches!(row.state, State::Prepared | State::Sending));
+        self.apply_all(open.map(|row| (row, Event::Doubted)).collect()).await.map(|_| ())
+    }
+
     /// Writes facts and entries.
     ///
     /// # Errors
