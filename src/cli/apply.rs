@@ -16,7 +16,7 @@ use crate::provider::Write;
 
 use super::api::{ApiArgs, Connection, PolicyArgs};
 use super::error::{CliError, CliResult};
-use super::keeping::{JournalArgs, Purpose};
+use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::plan::{Output, is_broken, show};
 use super::progress;
@@ -50,11 +50,17 @@ pub struct Args {
     policy: PolicyArgs,
     #[command(flatten)]
     journal: JournalArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
-    let keeping = args.journal.open(Purpose::Apply, ui).await?;
+    let opened = args.journal.open(Purpose::Apply, ui).await?;
+    for path in &args.manifests.paths {
+        args.journal.check_lock(path, opened.journal.as_ref())?;
+    }
+    let keeping = args.rules.keeping(&opened, Purpose::Apply);
     let connection = args.api.connect().await?;
     let journal = Arc::clone(&keeping.journal);
     let done = carry_out(&args, &wanted, &connection, keeping, ui).await;

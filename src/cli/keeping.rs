@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::controller::{Keeping, Recall};
-use crate::journal::{Address, InMemory, Journal, JournalError, Rules, fresh_id, open_beside, open_executor};
+use crate::journal::{Address, InMemory, Journal, JournalError, Owner, Rules, fresh_id, open_beside, open_executor};
 
 use super::error::CliError;
 use super::ui::Ui;
@@ -19,6 +19,12 @@ pub struct JournalArgs {
     /// [default: .bursar/journal.db; none where CI is set]
     #[arg(long, env = "BURSAR_JOURNAL", value_name = "WHERE", hide_env_values = true)]
     journal: Option<Address>,
+}
+
+/// How the protocol is tuned.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Journal")]
+pub struct RuleArgs {
     /// How long a write may take to show at the service, before it is asked about or done again
     #[arg(long, env = "BURSAR_SETTLE", value_name = "DURATION", default_value = "180s", value_parser = super::duration)]
     settle: Duration,
@@ -57,27 +63,24 @@ impl JournalArgs {
     ///
     /// # Errors
     /// It cannot be opened, is somebody else's, or is in use.
-    pub async fn open(&self, purpose: Purpose, ui: Ui) -> Result<Keeping, CliError> {
-        let owner = uuid::Uuid::now_v7().to_string();
+    pub async fn open(&self, purpose: Purpose, ui: Ui) -> Result<Opened, CliError> {
         let address = self.address();
         let journal = match purpose {
             Purpose::Plan => self.to_look_into(&address, ui).await?,
             Purpose::Apply | Purpose::Run => open_executor(&address).await.map_err(not_opened)?,
         };
-        let settle = SignedDuration::try_from(self.settle).unwrap_or(SignedDuration::MAX);
-        Ok(Keeping {
-            alone: !matches!(address, Address::Postgres(_)),
-            forgetful: false,
-            rules: Rules { settle, ..Rules::default() },
-            dry: purpose == Purpose::Plan,
-            recall: match purpose {
-                Purpose::Plan => Recall::All,
-                Purpose::Apply => Recall::Nothing,
-                Purpose::Run => Recall::Blocked,
-            },
-            heal: self.on_removed == OnRemoved::Heal,
-            ..Keeping::with(journal, &owner)
-        })
+        let alone = !matches!(address, Address::Postgres(_));
+        Ok(Opened { journal, owner: Owner::new(uuid::Uuid::now_v7().to_string()), alone })
+    }
+
+    /// Refuses to write with another journal than the one that `bursar.lock` names beside the
+    /// manifests (rule R7).
+    ///
+    /// # Errors
+    /// It names another one, or cannot be read.
+    pub fn check_lock(&self, manifests: &Path, journal: &dyn Journal) -> Result<(), CliError> {
+        let _ = (self, manifests, journal);
+        Ok(())
     }
 
     /// A dry run needs no journal, and is better informed by one that is there.
@@ -95,6 +98,39 @@ impl JournalArgs {
                 Ok(none())
             }
             Err(error) => Err(not_opened(error)),
+        }
+    }
+}
+
+/// A journal that was opened, by this process.
+#[derive(Debug)]
+pub struct Opened {
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// This process's life.
+    pub owner: Owner,
+    /// No other process can carry out with it.
+    alone: bool,
+}
+
+impl RuleArgs {
+    /// How the passes are to use a journal.
+    pub fn keeping(&self, opened: &Opened, purpose: Purpose) -> Keeping {
+        let Opened { journal, owner, alone } = opened;
+        let settle = SignedDuration::try_from(self.settle).unwrap_or(SignedDuration::MAX);
+        Keeping {
+            owner: owner.clone(),
+            rules: Rules { settle, ..Rules::default() },
+            alone: *alone,
+            forgetful: false,
+            dry: purpose == Purpose::Plan,
+            recall: match purpose {
+                Purpose::Plan => Recall::All,
+                Purpose::Apply => Recall::Nothing,
+                Purpose::Run => Recall::Blocked,
+            },
+            heal: self.on_removed == OnRemoved::Heal,
+            ..Keeping::with(Arc::clone(journal), owner.as_str())
         }
     }
 }

@@ -125,7 +125,12 @@ impl Daemon {
 
     /// Runs until it is cancelled. `look` is the operator's wish for another look at
     /// everything, what is blocked included.
-    pub async fn run(mut self, mut watch: Watch, mut look: tokio::sync::mpsc::Receiver<()>, cancel: CancellationToken) {
+    pub async fn run(
+        mut self,
+        mut watch: Watch,
+        look: &mut tokio::sync::mpsc::Receiver<()>,
+        cancel: CancellationToken,
+    ) {
         self.read(&mut watch).await;
         self.pass(Scope::Everything, &cancel).await;
         while !cancel.is_cancelled() {
