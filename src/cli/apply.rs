@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{Keeping, PassError, Reconciler, Report};
+use crate::controller::{Keeping, PassError, Reconciler, Report, Source as _};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
 use crate::plan::{ActionState, Plan, render};
@@ -84,6 +84,7 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut ke
         quota_patience: args.wait.max(execute::Options::default().quota_patience),
         ..execute::Options::default()
     };
+    reconciler.revision = args.manifests.revision();
     reconciler.observe(wanted).await?;
     let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
     let planned = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Planned).count();

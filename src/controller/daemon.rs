@@ -27,6 +27,11 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// In words for the log.
     fn read(&self) -> Result<Reading, String>;
+
+    /// The commit that was read, where there is one: for the history.
+    fn revision(&self) -> Option<String> {
+        None
+    }
 }
 
 /// One reading of a source.
@@ -196,6 +201,10 @@ impl Daemon {
             self.reconciler.memory().forget(&client.name);
         }
         self.held = held;
+        if fewer || leaving || !changed.is_empty() {
+            let source = Arc::clone(&self.source);
+            self.reconciler.revision = tokio::task::spawn_blocking(move || source.revision()).await.ok().flatten();
+        }
         for client in &changed {
             self.reconciler.memory().forget(client);
         }
