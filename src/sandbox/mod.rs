@@ -3,6 +3,7 @@
 //! driver that is tested against it, else both could be wrong together.
 
 mod catalogue;
+mod embedded;
 mod faults;
 mod http;
 mod page;
@@ -22,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use embedded::{Embedded, HungUp, embed};
 pub use http::openapi;
 pub use rules::{Extension, MemberMode};
 pub use service::Surroundings;
@@ -139,9 +141,7 @@ pub async fn start_in(options: Options, surroundings: Surroundings) -> Result<Sa
     if !options.listen.ip().is_loopback() {
         return Err(SandboxError::NotLoopback(options.listen));
     }
-    if options.token.is_empty() || !options.token.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(SandboxError::Token);
-    }
+    check_token(&options.token)?;
     let address = options.listen;
     let failed = |source| SandboxError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -156,6 +156,11 @@ pub async fn start_in(options: Options, surroundings: Surroundings) -> Result<Sa
         }
     });
     Ok(Sandbox { address, token: options.token, stop: stop.drop_guard(), serving, service })
+}
+
+fn check_token(token: &str) -> Result<(), SandboxError> {
+    let is_sendable = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
+    if is_sendable { Ok(()) } else { Err(SandboxError::Token) }
 }
 
 impl Sandbox {

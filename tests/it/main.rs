@@ -28,5 +28,6 @@ mod sandbox;
 mod sandbox_cli;
 mod sandbox_faults;
 mod sandbox_page;
+mod sim;
 mod support;
 mod watch;
