@@ -192,7 +192,7 @@ fn story(seed: u64) -> Story {
 }
 
 /// Each thing once, whatever the seed brought.
-fn judge(seed: u64) {
+fn judge(seed: u64) -> Story {
     let story = story(seed);
     let told = || format!("seed {seed}: {}", story.told());
     let counts = ["accounts_created", "subscriptions_created", "members_added"].map(|what| story.ledger.count(what));
@@ -200,6 +200,7 @@ fn judge(seed: u64) {
     let mails = story.ledger.0["mails"].as_array().unwrap();
     let written: BTreeSet<_> = mails.iter().map(|mail| (mail["account_id"].as_u64(), mail["to"].as_str())).collect();
     assert_eq!((mails.len(), written.len()), (6, 6), "nobody is written to twice; {}", told());
+    story
 }
 
 /// How many seeds: a short run, or as many as the environment says.
@@ -210,10 +211,21 @@ fn seeds() -> u64 {
 #[test]
 fn with_keys_each_thing_happens_once_whatever_the_network_does() {
     let (begun, seeds) = (std::time::Instant::now(), seeds());
+    let (mut requests, mut passes, mut lives) = (0, 0, 0);
     for seed in 0..seeds {
-        judge(seed);
+        let story = judge(seed);
+        requests += story.events.len();
+        passes += story.passes;
+        lives += story.lives;
     }
-    println!("{seeds} seeds, {:.1} ms each", begun.elapsed().as_secs_f64() * 1e3 / seeds as f64);
+    let each = |count: f64| count / seeds as f64;
+    println!(
+        "{seeds} seeds, each {:.1} ms, {:.0} requests, {:.1} passes, {:.1} lives",
+        each(begun.elapsed().as_secs_f64() * 1e3),
+        each(requests as f64),
+        each(passes.into()),
+        each(lives.into())
+    );
 }
 
 #[test]

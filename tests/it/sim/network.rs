@@ -272,7 +272,6 @@ impl Life {
         Arc::new(Self { ends_at, ..Self::default() })
     }
 
-
     /// A point of input or output: does not return where the life ends here, or has ended.
     pub async fn point(&self) {
         if self.ended.is_cancelled() {
