@@ -3,7 +3,6 @@
 //! way goes on by itself: it arrives whatever became of who sent it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,8 +16,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use super::life::Life;
 use crate::support::Ledger;
 
 /// How long a caller waits for a whole answer, as the real transport does.
@@ -27,8 +26,8 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const LATEST_MS: u64 = 90_000;
 
 /// What becomes of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
     /// It arrives, and so does its answer.
     Answered,
     /// The connection is refused; nothing was written.
@@ -43,10 +42,35 @@ enum Fate {
     Error500 { after: bool },
     /// A gateway's page, before it is carried out or after.
     Html502 { after: bool },
-    /// The quota is said to be used up for some seconds; it is not carried out.
-    Quota { seconds: i64 },
+    /// The quota is said to be used up; it is not carried out.
+    Quota,
     /// It is carried out, and half of the answer comes.
     CutOff,
+}
+
+impl Fate {
+    /// All that can go wrong.
+    pub const MISFORTUNES: [Self; 10] = [
+        Self::Refused,
+        Self::Lost,
+        Self::AnswerLost,
+        Self::TooLate,
+        Self::Error500 { after: false },
+        Self::Error500 { after: true },
+        Self::Html502 { after: false },
+        Self::Html502 { after: true },
+        Self::Quota,
+        Self::CutOff,
+    ];
+}
+
+/// How much goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Trouble {
+    /// This share of all requests, from 0 to 1, in every way.
+    Share(f64),
+    /// The request of this number, counted from 0, in this way; nothing else.
+    Once(usize, Fate),
 }
 
 /// A fate, and when: all that chance has to say about a request.
@@ -62,9 +86,11 @@ struct Drawn {
 /// One request as the network saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    at: Duration,
-    call: String,
-    fate: Fate,
+    /// Since the world began.
+    pub at: Duration,
+    /// Method and path.
+    pub call: String,
+    pub fate: Fate,
 }
 
 impl fmt::Display for Event {
@@ -77,7 +103,7 @@ impl fmt::Display for Event {
 #[derive(Debug)]
 struct Chance {
     rng: Rng,
-    trouble: f64,
+    trouble: Trouble,
     events: Vec<Event>,
 }
 
@@ -87,7 +113,12 @@ impl Chance {
     }
 
     fn draw(&mut self) -> Drawn {
-        let fate = if self.rng.f64() < self.trouble { self.misfortune() } else { Fate::Answered };
+        let misfortune = Fate::MISFORTUNES[self.rng.usize(0..Fate::MISFORTUNES.len())];
+        let fate = match self.trouble {
+            Trouble::Share(share) if self.rng.f64() < share => misfortune,
+            Trouble::Once(number, fate) if number == self.events.len() => fate,
+            Trouble::Share(_) | Trouble::Once(..) => Fate::Answered,
+        };
         let slow = self.rng.u8(0..20) == 0;
         let there = match fate {
             Fate::TooLate => self.millis(DEADLINE.as_millis() as u64, LATEST_MS),
@@ -95,20 +126,6 @@ impl Chance {
             _ => self.millis(1, 80),
         };
         Drawn { fate, there, back: self.millis(1, if slow { 7_000 } else { 80 }), reset: self.rng.bool() }
-    }
-
-    fn misfortune(&mut self) -> Fate {
-        let after = self.rng.bool();
-        match self.rng.u8(0..8) {
-            0 => Fate::Refused,
-            1 => Fate::Lost,
-            2 => Fate::AnswerLost,
-            3 => Fate::TooLate,
-            4 => Fate::Error500 { after },
-            5 => Fate::Html502 { after },
-            6 => Fate::Quota { seconds: self.rng.i64(1..5) },
-            _ => Fate::CutOff,
-        }
     }
 }
 
@@ -123,15 +140,15 @@ pub struct Network {
 }
 
 impl Network {
-    /// So much of everything goes wrong, from 0 to 1.
-    pub fn new(sandbox: Embedded, seed: u64, trouble: f64) -> Arc<Self> {
+    /// Everything that chance decides comes from the seed.
+    pub fn new(sandbox: Embedded, seed: u64, trouble: Trouble) -> Arc<Self> {
         let chance = Chance { rng: Rng::with_seed(seed), trouble, events: Vec::new() };
         Arc::new(Self { sandbox, begun: Instant::now(), chance: Mutex::new(chance), flying: Arc::new(()) })
     }
 
-    /// From now on so much goes wrong.
-    pub fn set_trouble(&self, trouble: f64) {
-        self.chance.lock().unwrap().trouble = trouble;
+    /// From now on nothing goes wrong.
+    pub fn calm(&self) {
+        self.chance.lock().unwrap().trouble = Trouble::Share(0.0);
     }
 
     /// The end of a line into this network, for one life of a process.
@@ -210,13 +227,13 @@ async fn carried(sandbox: &Embedded, request: Request, fate: Fate) -> Option<Res
                 _ => answer(502, "text/html", "<html>502 Bad Gateway</html>"),
             }))
         }
-        Fate::Quota { seconds } => {
+        Fate::Quota => {
             let mut full = answer(429, "application/json", r#"{"message":"quota exceeded"}"#);
             // Told against a Date of its own, like a real answer's.
             full.headers.insert("date", HeaderValue::from_static("Thu, 01 Jan 2026 00:00:00 GMT"));
             full.headers.insert("x-ratelimit-limit", 2400.into());
             full.headers.insert("x-ratelimit-remaining", 0.into());
-            full.headers.insert("x-ratelimit-reset", (1_767_225_600 + seconds).into());
+            full.headers.insert("x-ratelimit-reset", (1_767_225_600 + 3).into());
             Some(Ok(full))
         }
         Fate::CutOff => Some(match served(sandbox, request).await {
@@ -255,43 +272,6 @@ async fn cut_off(answer: Answer) -> Answer {
     half.truncate(half.len() / 2);
     let body = futures::stream::iter([Ok(half.into()), Err(Failure::Broken("connection reset".into()))]).boxed();
     Answer { status, headers, body }
-}
-
-/// One life of a process: each point of its input and output has a number, and it may end at
-/// one of them, as if by `kill -9`.
-#[derive(Debug, Default)]
-pub struct Life {
-    points: AtomicU64,
-    ends_at: Option<u64>,
-    ended: CancellationToken,
-}
-
-impl Life {
-    /// Ends at the point of this number, counted from 0; never without one.
-    pub fn new(ends_at: Option<u64>) -> Arc<Self> {
-        Arc::new(Self { ends_at, ..Self::default() })
-    }
-
-    /// A point of input or output: does not return where the life ends here, or has ended.
-    pub async fn point(&self) {
-        if self.ended.is_cancelled() {
-            std::future::pending::<()>().await;
-        }
-        if Some(self.points.fetch_add(1, Ordering::Relaxed)) == self.ends_at {
-            self.ended.cancel();
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Runs what the process does; `None` where its life ended before that was done, and all
-    /// that it had in mind is gone.
-    pub async fn live<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            () = self.ended.cancelled() => None,
-            done = work => Some(done),
-        }
-    }
 }
 
 /// The transport of one life: two points a request, before it is sent and when it is on its
