@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod controller;
 pub mod execute;
+pub mod journal;
 pub mod plan;
 pub mod source;
 

@@ -6,6 +6,7 @@ pub mod ui;
 mod api;
 mod apply;
 mod completions;
+mod keeping;
 mod logs;
 mod manifests;
 mod plan;

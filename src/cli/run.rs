@@ -10,6 +10,7 @@ use crate::execute;
 
 use super::api::{ApiArgs, PolicyArgs};
 use super::error::{CliError, CliResult};
+use super::keeping::{JournalArgs, Purpose};
 use super::manifests::ManifestArgs;
 use super::progress::LogProgress;
 use super::ui::Ui;
@@ -34,6 +35,8 @@ pub struct Args {
     api: ApiArgs,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    journal: JournalArgs,
 }
 
 /// What a stop may take in all.
@@ -47,6 +50,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     if args.interval < Duration::from_secs(1) || args.poll < Duration::from_millis(100) {
         return Err(CliError::new("--interval is at least 1s, --poll at least 100ms"));
     }
+    let keeping = args.journal.open(Purpose::Run).await?;
     let connection = args.api.connect().await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -63,6 +67,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         connection.reader(),
         args.policy.policy(args.api.is_sandbox()),
         args.manifests.selector(),
+        keeping,
         fastrand::u64(..),
     );
     reconciler.options = execute::Options { parallelism: usize::from(args.parallelism), ..execute::Options::default() };

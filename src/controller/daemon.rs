@@ -154,8 +154,7 @@ impl Daemon {
                 // Last, so that a thousand clients who are due one after the other keep
                 // nobody from reading the folder or looking at everything.
                 () = next_due => {
-                    let keys = self.reconciler.keys();
-                    Some(Scope::Clients(self.reconciler.memory().take_due(Instant::now(), keys)))
+                    Some(Scope::Clients(self.reconciler.memory().take_due(Instant::now())))
                 }
             };
             if let Some(scope) = scope {
@@ -189,7 +188,7 @@ impl Daemon {
             || self.held.kept != held.kept;
         let present: BTreeSet<&ClientName> = held.wanted.clients.iter().map(|client| &client.name).collect();
         for client in self.held.wanted.clients.iter().filter(|client| !present.contains(&client.name)) {
-            self.reconciler.memory().leave(&client.name);
+            self.reconciler.memory().forget(&client.name);
         }
         self.held = held;
         for client in &changed {
@@ -314,6 +313,7 @@ impl Daemon {
                 ApiErrorKind::Quota { resets_in } => *resets_in + Duration::from_secs(1),
                 _ => backoff,
             },
+            PassError::Journal(_) => backoff,
             PassError::Lint(_) => self.timing.interval,
         };
         self.next_full = Instant::now() + backoff;

@@ -4,6 +4,7 @@
 
 mod announce;
 mod daemon;
+mod keeper;
 mod last_good;
 mod memory;
 mod observe;
@@ -12,6 +13,7 @@ mod watch;
 
 pub use announce::done_line;
 pub use daemon::{Daemon, Mode, Reading, Source, Timing};
+pub use keeper::{Keeper, Keeping, Look, Recall};
 pub use last_good::{Held, changed_clients};
 pub use memory::Memory;
 pub use observe::observe;

@@ -125,6 +125,13 @@ impl fmt::Debug for Email {
         write!(f, "Email({})", inert(&self.given))
     }
 }
+/// As it was written; what a server or a journal says is not judged again.
+impl<'de> serde::Deserialize<'de> for Email {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <String as serde::Deserialize>::deserialize(deserializer).map(Self::lenient)
+    }
+}
+
 impl serde::Serialize for Email {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.given)

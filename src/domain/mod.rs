@@ -3,11 +3,13 @@
 //! Each type is parsed at the edge and trusted inside. What people or servers wrote is
 //! foreign text: `Display` shows it inert (see [`text`]), `as_str` gives it raw.
 
+mod clock;
 mod email;
 mod ids;
 mod money;
 pub mod text;
 
+pub use clock::{Clock, MachineClock};
 pub use email::{Email, EmailError};
 pub use ids::{Access, AccountId, AccountName, ClientName, ClientNameError, MemberId, PlanFamily, PlanId, RequestId};
 pub use money::{Money, MoneyError};

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::domain::{Access, AccountId, AccountName, ClientName, Email};
 
 /// A place in a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct SourceRef {
     /// The file, relative to the folder that was read.
     pub file: String,

@@ -278,6 +278,28 @@ impl Op {
         }
     }
 
+    /// To whom, or to what end, as text. Empty for a create: an edit of its name or email
+    /// while it is unsettled does not make another one.
+    pub fn argument(&self) -> String {
+        let seats = |seats: &Option<u32>| seats.map_or_else(String::new, |seats| format!("/{seats}"));
+        match self {
+            Self::CreateAccount { name: _, email: _ } => String::new(),
+            Self::UpdateAccount { name, email } => {
+                let name = name.as_ref().map_or("", |change| change.to.as_str());
+                let email = email.as_ref().map_or("", |change| change.to.key());
+                format!("{name}/{email}")
+            }
+            Self::Subscribe { plan, seats: some } => format!("{}{}", plan.as_str(), seats(some)),
+            Self::ChangePlan { from: _, to, seats: some, downgrade: _ } => format!("{}{}", to.as_str(), seats(some)),
+            Self::SetSeats { plan, from: _, to } => format!("{}/{to}", plan.as_str()),
+            Self::RemoveMember { id: _, email, access: _, invited: _ } | Self::AddMember { email, access: _ } => {
+                email.key().to_owned()
+            }
+            Self::SetAccess { id: _, email, from: _, to } => format!("{}/{to}", email.key()),
+            Self::Unsubscribe { plan } => plan.as_str().to_owned(),
+        }
+    }
+
     /// What it is remembered by.
     pub fn key(&self, client: &ClientName) -> ActionKey {
         ActionKey { client: client.clone(), op: self.kind(), person: self.person().cloned() }
@@ -285,7 +307,7 @@ impl Op {
 }
 
 /// The conditions: why something does not simply go ahead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Reason {
     // waiting
     /// The person is not a registered user yet (rule 12).
@@ -331,6 +353,12 @@ pub enum Reason {
     OutcomeUnknown,
     /// An account that was there is gone; not made again by itself (rule R1).
     RemovedElsewhere,
+    /// An invitation was revoked or declined; not sent again by itself.
+    InvitationGone,
+    /// All writes of the fleet are stopped.
+    Frozen,
+    /// Too many known accounts are gone at once: nothing is created meanwhile.
+    AccountsVanished,
     /// A rail of the operator.
     GuardRail,
     /// Would remove the last full-access member, or ourselves.

@@ -3,6 +3,7 @@
 //! driver that is tested against it, else both could be wrong together.
 
 mod catalogue;
+mod delays;
 mod embedded;
 mod faults;
 mod http;
@@ -28,6 +29,7 @@ pub use http::openapi;
 pub use rules::{Extension, MemberMode};
 pub use service::Surroundings;
 
+use delays::Delays;
 use service::Service;
 use world::UserId;
 
@@ -55,8 +57,18 @@ pub struct Options {
     pub rate_limit: u32,
     /// The extensions it does without.
     pub without: BTreeSet<Extension>,
+    /// How old the world is that lists show (`GET /accounts`, `GET /{account}/members`).
+    pub list_delay: Duration,
+    /// How long a new subscription stays `subscribing`, in whole seconds, rounded up.
+    pub settle_delay: Duration,
     /// The token of `agency@example.com`.
     pub token: String,
+}
+
+impl Options {
+    fn delays(&self) -> Delays {
+        Delays { list: self.list_delay.min(delays::LONGEST), settle: self.settle_delay.min(delays::LONGEST) }
+    }
 }
 
 impl Default for Options {
@@ -68,6 +80,8 @@ impl Default for Options {
             member_mode: MemberMode::default(),
             rate_limit: 2400,
             without: BTreeSet::new(),
+            list_delay: Duration::ZERO,
+            settle_delay: Duration::ZERO,
             token: "sandbox".to_owned(),
         }
     }

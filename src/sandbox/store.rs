@@ -21,7 +21,7 @@ use super::world::{Change, Draft, Meta, World};
 const APPLICATION_ID: i32 = 0x6275_7253;
 
 /// The layout of the file (`PRAGMA user_version`).
-const LAYOUT: i32 = 1;
+const LAYOUT: i32 = 2;
 
 /// Records in one statement; SQLite takes 32,766 parameters, a record has three.
 const RECORDS_A_STATEMENT: usize = 5_000;
@@ -71,6 +71,8 @@ impl Record {
             Change::PutMember(member) => Self::put("member", member.id, member),
             Change::DropMember(member) => Ok(Self::gone("member", member.id)),
             Change::PutCharge(charge) => Self::put("charge", charge.id, charge),
+            Change::PutPayment(payment) => Self::put("payment", payment.id, payment),
+            Change::DropPayment(id) => Ok(Self::gone("payment", id)),
             Change::PutMail(mail) => Self::put("mail", mail.id, mail),
             Change::PutWebhook(webhook) => Self::put("webhook", webhook.id, webhook),
             Change::DropWebhook(id) => Ok(Self::gone("webhook", id)),
@@ -91,6 +93,7 @@ fn change_of(kind: &str, body: &str) -> Result<Option<Change>, SandboxError> {
         "subscription" => Change::PutSubscription(read(body)?),
         "member" => Change::PutMember(read(body)?),
         "charge" => Change::PutCharge(read(body)?),
+        "payment" => Change::PutPayment(read(body)?),
         "mail" => Change::PutMail(read(body)?),
         "webhook" => Change::PutWebhook(read(body)?),
         "answer" => Change::PutAnswer(read(body)?),

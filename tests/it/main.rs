@@ -26,6 +26,7 @@ mod readme;
 mod requests;
 mod sandbox;
 mod sandbox_cli;
+mod sandbox_delays;
 mod sandbox_faults;
 mod sandbox_page;
 mod sim;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bursar::controller::{Reconciler, Report};
-use bursar::domain::{Access, AccountName, ClientName, Email};
+use bursar::controller::{Keeping, Reconciler, Report};
+use bursar::domain::{Access, AccountName, ClientName, Clock, Email};
 use bursar::execute::Silent;
+use bursar::journal::{InMemory, JournalId};
 use bursar::manifest::{Client, Membership, SourceRef, Wanted, WantedMember, WantedPlan};
 use bursar::plan::render::apply_text;
 use bursar::plan::{ActionState, ApiInfo, Policy, Reason, Selector};
@@ -32,6 +33,9 @@ pub const CLIENTS: [(&str, [&str; 2]); 3] = [
 
 /// After so many passes the network is calm: what is right in the end must come about then.
 const PASSES_IN_TROUBLE: u32 = 25;
+/// Who is not done by then, in a network that has been calm for so long, is started again by
+/// a person.
+const PASSES_OF_PATIENCE: u32 = 40;
 const MOST_PASSES: u32 = 50;
 
 /// What a seed leaves open, for a test to choose.
@@ -71,7 +75,7 @@ pub struct Story {
     pub lives: u32,
     /// To which point the last process came.
     pub points: u64,
-    /// How often a person was asked, and did what the message says.
+    /// How often a person had to start a process again that was still running.
     pub asked: u32,
     /// How the last pass found things where it never became quiet.
     pub unrest: Option<String>,
@@ -81,7 +85,8 @@ pub struct Story {
 enum End {
     /// It found nothing left to do.
     Quiet,
-    /// It does not know whether an account was created, and asks to be started again.
+    /// It does not know whether an account was created and asks to be started again, or it was
+    /// restless for too long.
     Asking,
     /// It goes on and on; how the last pass found things.
     Restless(String),
@@ -117,14 +122,33 @@ pub fn story(seed: u64, script: &Script) -> Story {
     })
 }
 
+/// The runtime's time as everybody here tells it: the year 2026 begins with the world.
+#[derive(Debug, Clone, Copy)]
+struct Time(Instant);
+
+impl Default for Time {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for Time {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_767_225_600).unwrap() + SignedDuration::try_from(self.uptime()).unwrap()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// A sandbox whose time is the runtime's, and whose ids come from the seed.
 pub async fn sandbox(seed: u64, without: &BTreeSet<Extension>) -> Embedded {
     let people: BTreeSet<&str> = CLIENTS.into_iter().flat_map(|(_, people)| people).collect();
     let users = people.into_iter().map(str::to_owned).collect();
-    let (begun, ids) = (Instant::now(), Mutex::new(Rng::with_seed(seed)));
-    let first: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let (time, ids) = (Time::default(), Mutex::new(Rng::with_seed(seed)));
     let surroundings = Surroundings {
-        now: Arc::new(move || first + SignedDuration::try_from(begun.elapsed()).unwrap()),
+        now: Arc::new(move || time.now()),
         fresh_id: Arc::new(move || format!("{:032x}", ids.lock().unwrap().u128(..))),
     };
     embed(Options { users, without: without.clone(), ..unlimited() }, surroundings).await.unwrap()
@@ -154,6 +178,9 @@ fn client((name, people): (&str, [&str; 2])) -> Client {
 pub struct Universe {
     pub network: Arc<Network>,
     config: Config,
+    /// Outlives every process.
+    journal: Arc<InMemory>,
+    time: Time,
     wanted: Wanted,
     rng: Rng,
     passes: u32,
@@ -171,7 +198,8 @@ impl Universe {
         let config = Config::new(BaseUrl::parse(&sandbox.api_url()).unwrap(), token);
         let network = Network::new(sandbox, rng.u64(..), script.trouble);
         let wanted = Wanted { clients: CLIENTS.map(client).into(), ..Wanted::default() };
-        Self { network, config, wanted, rng, passes: 0, lives: 0, asked: 0 }
+        let journal = Arc::new(InMemory::new(JournalId::new("simulated")));
+        Self { network, config, journal, time: Time::default(), wanted, rng, passes: 0, lives: 0, asked: 0 }
     }
 
     /// The driver of one life.
@@ -210,7 +238,12 @@ impl Process {
         let reader = universe.driver(life);
         let api = ApiInfo { provider: "dnsimple".into(), url: universe.config.base_url.to_string() };
         let seed = universe.rng.u64(..);
-        let reconciler = Reconciler::new(api, Arc::new(reader.clone()), Policy::default(), Selector::default(), seed);
+        let keeping = Keeping {
+            clock: Arc::new(universe.time),
+            ..Keeping::with(Arc::<InMemory>::clone(&universe.journal), &format!("life {}", universe.lives))
+        };
+        let (policy, selector) = (Policy::default(), Selector::default());
+        let reconciler = Reconciler::new(api, Arc::new(reader.clone()), policy, selector, keeping, seed);
         Self { reader, reconciler }
     }
 
@@ -231,7 +264,7 @@ impl Process {
             if *passes > MOST_PASSES {
                 return End::Restless(report.map_or_else(|error| error, |report| apply_text(&report.plan)));
             }
-            if report.is_ok_and(|report| is_asking(&report)) {
+            if *passes == PASSES_OF_PATIENCE || report.is_ok_and(|report| is_asking(&report)) {
                 return End::Asking;
             }
             settled = quiet;
@@ -241,8 +274,7 @@ impl Process {
                 let due = self.reconciler.memory().next_due();
                 tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + Duration::from_secs(60))).await;
             }
-            let keys = self.reconciler.keys();
-            self.reconciler.memory().take_due(Instant::now(), keys);
+            self.reconciler.memory().take_due(Instant::now());
         }
     }
 

@@ -1,0 +1,37 @@
+//! What was learned or ordered and is not an operation: small, replaced in place.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What kind of thing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactKind {
+    /// The scope itself, for people: key `url`, `user` or `world`.
+    Scope,
+    /// An email that is a user's.
+    Registered,
+    /// A client's account: the client's name to the account's id.
+    Binding,
+    /// Somebody seen in an account: `ACCOUNT/EMAIL` to `full`, `limited` or `invited`.
+    Member,
+    /// Nothing is written: key `fleet` to the reason.
+    Frozen,
+    /// A rail that tripped: its flag to the digest of the plan that it stopped.
+    Latched,
+    /// A plan that a person lets pass: its digest to who.
+    Approved,
+}
+
+/// Something known, since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What kind.
+    pub kind: FactKind,
+    /// Of what.
+    pub key: String,
+    /// What it is.
+    pub value: String,
+    /// Since when.
+    pub since: Timestamp,
+}

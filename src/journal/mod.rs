@@ -1,0 +1,27 @@
+//! The memory that makes each thing happen once: intents, their outcomes, facts learned and
+//! the history of everything that was done. It is never the truth about accounts.
+//!
+//! The protocol is [`step()`], a pure function from a row and an event to the next row and
+//! what is to be done about it; docs/reliability.md tells why it is as it is. A [`Journal`]
+//! keeps the rows and knows nothing of the protocol but one rule: a row is replaced only by
+//! whoever saw its latest version.
+
+mod book;
+mod fact;
+mod history;
+mod memory;
+mod operation;
+pub mod request;
+mod row;
+pub mod step;
+mod store;
+
+pub use book::{Book, BookError, Intent, PERMIT, Permit, Standing, settled_from, unsettled_names};
+pub use fact::{Fact, FactKind};
+pub use history::{Entry, EntryKind, Query, Recorded};
+pub use memory::InMemory;
+pub use operation::{Operation, OperationId, Owner, ScopeId};
+pub use request::Request;
+pub use row::{Cause, Repeat, Row, State, Version};
+pub use step::{Answer, Effect, Event, Rejected, Rules, Sight, Word, step};
+pub use store::{Batch, Contents, Journal, JournalError, JournalId, Lease, Put, Seq};
