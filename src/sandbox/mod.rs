@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod delays;
+mod embedded;
 mod faults;
 mod http;
 mod page;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use embedded::{Embedded, HungUp, embed};
 pub use http::openapi;
 pub use rules::{Extension, MemberMode};
 pub use service::Surroundings;
@@ -153,9 +155,7 @@ pub async fn start_in(options: Options, surroundings: Surroundings) -> Result<Sa
     if !options.listen.ip().is_loopback() {
         return Err(SandboxError::NotLoopback(options.listen));
     }
-    if options.token.is_empty() || !options.token.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(SandboxError::Token);
-    }
+    check_token(&options.token)?;
     let address = options.listen;
     let failed = |source| SandboxError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -170,6 +170,11 @@ pub async fn start_in(options: Options, surroundings: Surroundings) -> Result<Sa
         }
     });
     Ok(Sandbox { address, token: options.token, stop: stop.drop_guard(), serving, service })
+}
+
+fn check_token(token: &str) -> Result<(), SandboxError> {
+    let is_sendable = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
+    if is_sendable { Ok(()) } else { Err(SandboxError::Token) }
 }
 
 impl Sandbox {

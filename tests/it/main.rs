@@ -30,5 +30,6 @@ mod sandbox_cli;
 mod sandbox_delays;
 mod sandbox_faults;
 mod sandbox_page;
+mod sim;
 mod support;
 mod watch;
