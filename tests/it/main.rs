@@ -12,6 +12,7 @@ mod generated_plan;
 mod hostile;
 mod isolation;
 mod journal;
+mod kills;
 mod manifest;
 mod manifest_hostile;
 mod manifest_robust;
