@@ -6,6 +6,7 @@ pub mod ui;
 mod api;
 mod apply;
 mod completions;
+mod demo;
 mod fleet;
 mod keeping;
 mod logs;
@@ -60,6 +61,8 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Show the promise: answers get lost, the daemon is killed, and each thing happens once
+    Demo(demo::Args),
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
     /// Print the JSON Schemas
@@ -106,6 +109,7 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Plan(args) => plan::run(*args, ui).await,
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
+        Verb::Demo(args) => demo::run(args, ui).await,
         Verb::Sandbox(args) => sandbox::run(args, ui).await,
         Verb::Schema(args) => schema::run(args, ui).await,
         Verb::Completions(args) => completions::completions(&args, ui),

@@ -6,6 +6,7 @@
 
 mod converge;
 mod daemon;
+mod demo;
 mod flow;
 mod generated_openapi;
 mod generated_plan;
