@@ -199,17 +199,7 @@ impl Book {
 
     /// How a series stands, for a plan made from reads that began at this time.
     pub fn standing(&self, series: &Series, read_began: Timestamp) -> Standing {
-        let Some(row) = self.latest(series) else { return Standing::Free };
-        match row.state {
-            State::Sending | State::Unknown | State::Ask => Standing::Unsettled(row),
-            State::Prepared | State::Refused => Standing::Free,
-            State::Done if row.released => Standing::Free,
-            State::Done => {
-                let ended = row.ended_at.unwrap_or(Timestamp::MIN);
-                let shows = ended.saturating_add(self.rules.settle).unwrap_or(Timestamp::MAX);
-                if read_began < shows { Standing::Settling(row, shows) } else { Standing::Undone(row) }
-            }
-        }
+        standing(self.latest(series), read_began, &self.rules)
     }
 
     /// Writes down what is meant, all of it in one commit: for what must be looked at once
@@ -449,6 +439,28 @@ impl Book {
             (_, State::Prepared | State::Refused) => return Vec::new(),
         };
         vec![describe(after, kind, self.clock.now(), self.owner.as_str())]
+    }
+}
+
+/// How a series whose latest row this is stands, for a plan made from reads that began at
+/// this time (rule R1).
+pub fn standing(latest: Option<Row>, read_began: Timestamp, rules: &Rules) -> Standing {
+    let Some(row) = latest else { return Standing::Free };
+    match row.state {
+        State::Sending | State::Unknown | State::Ask => Standing::Unsettled(row),
+        State::Prepared | State::Refused => Standing::Free,
+        State::Done => {
+            let ended = row.ended_at.unwrap_or(Timestamp::MIN);
+            let shows = ended.saturating_add(rules.settle).unwrap_or(Timestamp::MAX);
+            // Released or not: a read that is older than what was done does not show it.
+            if read_began < shows {
+                Standing::Settling(row, shows)
+            } else if row.released {
+                Standing::Free
+            } else {
+                Standing::Undone(row)
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod isolation;
 mod manifest;
 mod manifest_hostile;
 mod manifest_robust;
+mod model;
 mod observe;
 mod page_browser;
 mod plan;
