@@ -142,7 +142,188 @@ fn table(repeat: Repeat) -> String {
 
 #[test]
 fn every_state_and_event_of_what_is_never_repeated() {
-    insta::assert_snapshot!(table(Repeat::Never), @"");
+    insta::assert_snapshot!(table(Repeat::Never), @r"
+    Prepared
+      permit: - NotLooked
+      permit, looked: Sending #1 sends 1 at 300/320/- -> Send until 320
+      permit, theirs: - NotYours
+      done: - State
+      done, theirs: - State
+      not sent: - State
+      refused: - State
+      refused, theirs: - State
+      still running: - State
+      key reused: - State
+      unknown: - State
+      orphaned at its deadline: - State
+      orphaned after it: - State
+      orphaned, proved: - State
+      doubted: Unknown #1 sends 0 at -/40/-, in doubt -> LookFor from 220
+      taken over: Prepared #1 sends 0 at -/-/-, theirs -> Look
+      there: Done #1 sends 0 at -/-/30, account 7 -> Rest
+      absent, early: - State
+      absent: - State
+      absent, a day later: - State
+      several: Ask #1 sends 0 at -/-/-, in doubt -> Alarm [AccountId(7), AccountId(8)], AskPerson
+      resend: - State
+      resend, a day later: - State
+      retry: - State
+      withdrawn: Refused #1 sends 0 at -/-/300, released -> Wait
+      released: - State
+      it happened: - State
+      it did not, early: - State
+      it did not: - State
+    Sending
+      permit: - State
+      permit, looked: - State
+      permit, theirs: - State
+      done: Done #1 sends 1 at 0/20/10, account 7 -> Rest
+      done, theirs: - NotYours
+      not sent: Prepared #1 sends 0 at -/-/- -> Look
+      refused: Refused #1 sends 1 at 0/20/10 -> Wait
+      refused, theirs: - NotYours
+      still running: Unknown #1 sends 1 at 0/20/-, in doubt -> LookFor from 200
+      key reused: Ask #1 sends 1 at 0/20/-, in doubt -> AskPerson
+      unknown: Unknown #1 sends 1 at 0/20/-, in doubt -> LookFor from 200
+      orphaned at its deadline: - OwnerAlive
+      orphaned after it: Unknown #1 sends 1 at 0/20/-, in doubt -> LookFor from 200
+      orphaned, proved: Unknown #1 sends 1 at 0/20/-, in doubt -> LookFor from 200
+      doubted: Unknown #1 sends 1 at 0/40/-, in doubt -> LookFor from 220
+      taken over: - State
+      there: - State
+      absent, early: - State
+      absent: - State
+      absent, a day later: - State
+      several: - State
+      resend: - State
+      resend, a day later: - State
+      retry: - State
+      withdrawn: - State
+      released: - State
+      it happened: - State
+      it did not, early: - State
+      it did not: - State
+    Done
+      permit: - State
+      permit, looked: - State
+      permit, theirs: - State
+      done: - State
+      done, theirs: - State
+      not sent: - State
+      refused: - State
+      refused, theirs: - State
+      still running: - State
+      key reused: - State
+      unknown: - State
+      orphaned at its deadline: - State
+      orphaned after it: - State
+      orphaned, proved: - State
+      doubted: - State
+      taken over: - State
+      there: - State
+      absent, early: - State
+      absent: - State
+      absent, a day later: - State
+      several: - State
+      resend: - State
+      resend, a day later: - State
+      retry: - State
+      withdrawn: - State
+      released: Done #1 sends 1 at 0/20/5, released -> Rest
+      it happened: - State
+      it did not, early: - State
+      it did not: - State
+    Refused
+      permit: - State
+      permit, looked: - State
+      permit, theirs: - State
+      done: - State
+      done, theirs: - State
+      not sent: - State
+      refused: - State
+      refused, theirs: - State
+      still running: - State
+      key reused: - State
+      unknown: - State
+      orphaned at its deadline: - State
+      orphaned after it: - State
+      orphaned, proved: - State
+      doubted: - State
+      taken over: - State
+      there: Done #1 sends 1 at 0/20/30, account 7 -> Rest
+      absent, early: - State
+      absent: - State
+      absent, a day later: - State
+      several: - State
+      resend: - State
+      resend, a day later: - State
+      retry: Prepared #2 sends 1 at -/-/-, theirs, other bytes -> Look
+      withdrawn: - State
+      released: Refused #1 sends 1 at 0/20/5, released -> Wait
+      it happened: - State
+      it did not, early: - State
+      it did not: - State
+    Unknown
+      permit: - State
+      permit, looked: - State
+      permit, theirs: - State
+      done: Done #1 sends 1 at 0/20/10, account 7 -> Rest
+      done, theirs: - NotYours
+      not sent: - State
+      refused: - State
+      refused, theirs: - NotYours
+      still running: - State
+      key reused: - State
+      unknown: - State
+      orphaned at its deadline: - State
+      orphaned after it: - State
+      orphaned, proved: - State
+      doubted: - State
+      taken over: - State
+      there: Done #1 sends 1 at 0/20/30, account 7 -> Rest
+      absent, early: Unknown #1 sends 1 at 0/20/-, in doubt -> LookFor from 200
+      absent: Unknown #1 sends 1 at 0/20/-, in doubt, looks 1 -> LookFor from 200
+      absent, a day later: Unknown #1 sends 1 at 0/20/-, in doubt, looks 1 -> LookFor from 200
+      several: Ask #1 sends 1 at 0/20/-, in doubt -> Alarm [AccountId(7), AccountId(8)], AskPerson
+      resend: - Unrepeatable
+      resend, a day later: - Unrepeatable
+      retry: - State
+      withdrawn: - State
+      released: - State
+      it happened: Done #1 sends 1 at 0/20/30, account 7 -> Rest
+      it did not, early: - TooEarly
+      it did not: Prepared #2 sends 1 at -/-/- -> Look
+    Ask
+      permit: - State
+      permit, looked: - State
+      permit, theirs: - State
+      done: Done #1 sends 1 at 0/20/10, account 7 -> Rest
+      done, theirs: - NotYours
+      not sent: - State
+      refused: - State
+      refused, theirs: - NotYours
+      still running: - State
+      key reused: - State
+      unknown: - State
+      orphaned at its deadline: - State
+      orphaned after it: - State
+      orphaned, proved: - State
+      doubted: - State
+      taken over: - State
+      there: Done #1 sends 1 at 0/20/30, account 7 -> Rest
+      absent, early: - State
+      absent: - State
+      absent, a day later: - State
+      several: Ask #1 sends 1 at 0/20/-, in doubt -> Alarm [AccountId(7), AccountId(8)], AskPerson
+      resend: - State
+      resend, a day later: - State
+      retry: - State
+      withdrawn: - State
+      released: - State
+      it happened: Done #1 sends 1 at 0/20/30, account 7 -> Rest
+      it did not, early: - TooEarly
+      it did not: Prepared #2 sends 1 at -/-/- -> Look
+    ");
 }
 
 /// What differs from the table above.
@@ -162,12 +343,39 @@ fn differences(repeat: Repeat) -> String {
 
 #[test]
 fn what_differs_where_the_server_has_keys() {
-    insta::assert_snapshot!(differences(Repeat::UnderKey), @"");
+    insta::assert_snapshot!(differences(Repeat::UnderKey), @r"
+    Prepared: permit: Sending #1 sends 1 at 300/320/- -> Send until 320
+    Prepared: doubted: Unknown #1 sends 0 at -/40/-, in doubt -> SendAgain until -377708580001
+    Prepared: taken over: Prepared #1 sends 0 at -/-/-, theirs -> AskPermit
+    Sending: not sent: Prepared #1 sends 0 at -/-/- -> AskPermit
+    Sending: still running: Unknown #1 sends 1 at 0/20/-, in doubt -> SendAgain until 43200
+    Sending: unknown: Unknown #1 sends 1 at 0/20/-, in doubt -> SendAgain until 43200
+    Sending: orphaned after it: Unknown #1 sends 1 at 0/20/-, in doubt -> SendAgain until 43200
+    Sending: orphaned, proved: Unknown #1 sends 1 at 0/20/-, in doubt -> SendAgain until 43200
+    Sending: doubted: Unknown #1 sends 1 at 0/40/-, in doubt -> SendAgain until 43200
+    Refused: retry: Prepared #2 sends 1 at -/-/-, theirs, other bytes -> AskPermit
+    Unknown: absent, early: Unknown #1 sends 1 at 0/20/-, in doubt -> SendAgain until 43200
+    Unknown: absent: Unknown #1 sends 1 at 0/20/-, in doubt -> SendAgain until 43200
+    Unknown: resend: Sending #1 sends 2 at 0/320/-, theirs, in doubt -> Send until 320
+    Unknown: resend, a day later: - KeyTooOld
+    Unknown: it did not: Prepared #2 sends 1 at -/-/- -> AskPermit
+    Ask: it did not: Prepared #2 sends 1 at -/-/- -> AskPermit
+    ");
 }
 
 #[test]
 fn what_differs_for_what_states_an_end() {
-    insta::assert_snapshot!(differences(Repeat::Freely), @"");
+    insta::assert_snapshot!(differences(Repeat::Freely), @r"
+    Prepared: permit: Sending #1 sends 1 at 300/320/- -> Send until 320
+    Prepared: taken over: Prepared #1 sends 0 at -/-/-, theirs -> AskPermit
+    Sending: not sent: Prepared #1 sends 0 at -/-/- -> AskPermit
+    Refused: retry: Prepared #2 sends 1 at -/-/-, theirs, other bytes -> AskPermit
+    Unknown: absent, early: Prepared #2 sends 1 at -/-/- -> AskPermit
+    Unknown: absent: Prepared #2 sends 1 at -/-/- -> AskPermit
+    Unknown: absent, a day later: Prepared #2 sends 1 at -/-/- -> AskPermit
+    Unknown: it did not: Prepared #2 sends 1 at -/-/- -> AskPermit
+    Ask: it did not: Prepared #2 sends 1 at -/-/- -> AskPermit
+    ");
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub const FRESH: Age = 0;
 /// What was sent that long ago is taken to have settled.
 pub const SETTLED: Age = 2;
 /// Half the life of a key; also the longest that a request is on its way.
-pub const HALF_LIFE: Age = 3;
+pub const HALF_LIFE: Age = 2;
 /// After that a server has forgotten a key.
 pub const KEY_LIFE: Age = 2 * HALF_LIFE;
 
