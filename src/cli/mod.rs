@@ -6,6 +6,8 @@ pub mod ui;
 mod api;
 mod apply;
 mod completions;
+mod fleet;
+mod keeping;
 mod logs;
 mod manifests;
 mod plan;
@@ -140,7 +142,7 @@ async fn interrupt(cancel: CancellationToken, ui: Ui) {
 }
 
 /// For the daemon: SIGTERM and Ctrl-C stop it, SIGHUP asks for a look at everything.
-async fn signals(cancel: CancellationToken, look: tokio::sync::mpsc::Sender<()>) {
+async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender<()>>) {
     let asked = async {
         #[cfg(unix)]
         {
@@ -148,7 +150,9 @@ async fn signals(cancel: CancellationToken, look: tokio::sync::mpsc::Sender<()>)
             if let Ok(mut hangups) = signal(SignalKind::hangup()) {
                 while hangups.recv().await.is_some() {
                     // A full channel already holds the wish.
-                    let _ = look.try_send(());
+                    for look in &looks {
+                        let _ = look.try_send(());
+                    }
                 }
             }
         }

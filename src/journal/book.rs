@@ -79,7 +79,8 @@ pub enum Standing {
     Free,
     /// It may be happening, or have happened.
     Unsettled(Row),
-    /// It was done, and what was read may be older than that, until this time.
+    /// It was done, and what was read may be older than that, until this time; so even where
+    /// it is wanted anew.
     Settling(Row, Timestamp),
     /// It was done, and everything read since shows the opposite: somebody undid it.
     Undone(Row),
@@ -329,6 +330,17 @@ impl Book {
         self.apply_all(steps).await.map(|_| ())
     }
 
+    /// After a failover: what was prepared may have been sent, for the permit may be lost.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn doubt(&self) -> Result<(), BookError> {
+        let open = self.rows().into_iter().filter(|row| matches!(row.state, State::Prepared | State::Sending));
+        // A permit that was lost with its commit ends no later than one that is given now.
+        let (_, deadline) = self.term();
+        self.apply_all(open.map(|row| (row, Event::Doubted { deadline })).collect()).await.map(|_| ())
+    }
+
     /// Writes facts and entries.
     ///
     /// # Errors
@@ -467,7 +479,7 @@ pub fn standing(latest: Option<Row>, read_began: Timestamp, rules: &Rules) -> St
 /// The entry that tells what became of a row.
 pub(super) fn describe(row: &Row, kind: EntryKind, at: Timestamp, actor: &str) -> Entry {
     let Row { operation, attempt, account_id, verdict, request_id, cause, invited, .. } = row;
-    let Cause { source, revision, monthly, offboarding, person, access, what } = cause;
+    let Cause { source, revision, monthly, offboarding, person, access, wanted: _, what } = cause;
     let why = verdict.as_ref().filter(|_| kind != EntryKind::Done).map(|verdict| format!(": {}", verdict.message));
     let is_done = kind == EntryKind::Done;
     let access = access.map(|access| if *invited { "invited".to_owned() } else { access.to_string() });
