@@ -268,7 +268,16 @@ impl Book {
     /// The journal did not take it; the row is then found unsettled later, and read back.
     pub async fn answered(&self, row: &Row, answer: Answer) -> Result<Row, BookError> {
         let event = Event::Answered { owner: self.owner.clone(), now: self.clock.now(), answer };
-        Ok(self.apply(row, &event).await?.0)
+        let conflict = match self.apply(row, &event).await {
+            Err(BookError::Journal(error @ JournalError::Conflict { .. })) => error,
+            written => return written.map(|(row, _)| row),
+        };
+        // Another process gave the request up: the answer is taken in by the row as it is now,
+        // unless it belongs to another attempt.
+        self.refresh().await?;
+        let latest = self.kept().rows.get(&row.id()).cloned();
+        let latest = latest.filter(|latest| latest.attempt == row.attempt).ok_or(conflict)?;
+        Ok(self.apply(&latest, &event).await?.0)
     }
 
     /// Takes in what a complete look found.
