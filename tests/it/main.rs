@@ -15,6 +15,7 @@ mod journal;
 mod manifest;
 mod manifest_hostile;
 mod manifest_robust;
+mod model;
 mod observe;
 mod page_browser;
 mod plan;
