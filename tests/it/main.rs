@@ -30,4 +30,5 @@ mod sandbox_cli;
 mod sandbox_faults;
 mod sandbox_page;
 mod support;
+mod support_postgres;
 mod watch;

@@ -1,4 +1,7 @@
 //! The journal's stores: what all of them must do, and what each does when something fails.
 
 mod conformance;
-mod worlds;
+mod cuts;
+mod failures;
+mod postgres;
+pub mod worlds;
