@@ -5,5 +5,4 @@ mod cuts;
 mod failures;
 mod postgres;
 mod replicas;
-mod worlds;
 pub mod worlds;
