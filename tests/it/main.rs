@@ -25,6 +25,7 @@ mod provider_world;
 mod provider_write;
 mod proxy;
 mod readme;
+mod replicas;
 mod requests;
 mod sandbox;
 mod sandbox_cli;
