@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{PassError, Reconciler, Report};
+use crate::controller::{Keeping, PassError, Reconciler, Report, Source as _};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
 use crate::plan::{ActionState, Plan, render};
@@ -16,6 +16,7 @@ use crate::provider::Write;
 
 use super::api::{ApiArgs, Connection, PolicyArgs};
 use super::error::{CliError, CliResult};
+use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::plan::{Output, is_broken, show};
 use super::progress;
@@ -34,6 +35,9 @@ pub struct Args {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// Let the plan of this digest pass the rails, once
+    #[arg(long, value_name = "DIGEST")]
+    approve: Vec<String>,
     /// Go on for so long while something waits: `90s`, `10m`
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = super::duration)]
     wait: Duration,
@@ -44,22 +48,35 @@ pub struct Args {
     api: ApiArgs,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    journal: JournalArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
+    let opened = args.journal.open(Purpose::Apply, ui).await?;
+    for path in &args.manifests.paths {
+        args.journal.check_lock(path, opened.journal.as_ref())?;
+    }
+    let keeping = args.rules.keeping(&opened, Purpose::Apply);
     let connection = args.api.connect().await?;
-    let done = carry_out(&args, &wanted, &connection, ui).await;
+    let journal = Arc::clone(&keeping.journal);
+    let done = carry_out(&args, &wanted, &connection, keeping, ui).await;
+    journal.close().await;
     connection.close().await;
     done.map(|code| if invalid { ExitCode::FAILURE } else { code })
 }
 
-async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, ui: Ui) -> CliResult {
+async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut keeping: Keeping, ui: Ui) -> CliResult {
+    keeping.approved.extend(args.approve.iter().cloned());
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
         args.policy.policy(args.api.is_sandbox()),
         args.manifests.selector(),
+        keeping,
         fastrand::u64(..),
     );
     reconciler.options = execute::Options {
@@ -67,7 +84,8 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, ui: Ui
         quota_patience: args.wait.max(execute::Options::default().quota_patience),
         ..execute::Options::default()
     };
-    reconciler.observe(wanted).await.map_err(PassError::from)?;
+    reconciler.revision = args.manifests.revision();
+    reconciler.observe(wanted).await?;
     let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
     let planned = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Planned).count();
     if args.output == Output::Text {
@@ -75,6 +93,9 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, ui: Ui
     }
     if planned > 0 && !args.yes && !asked(&plan, planned, ui)? {
         return Err(CliError::new("not confirmed; nothing was done"));
+    }
+    if reconciler.age() > execute::STALE {
+        still_agreed(&plan, wanted, &mut reconciler).await?;
     }
     let cancel = CancellationToken::new();
     let interrupted = tokio::spawn(super::interrupt(cancel.clone(), ui));
@@ -98,6 +119,16 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, ui: Ui
     Ok(exit_code(&report))
 }
 
+/// A person may have thought for long: what they agreed to must still be the plan.
+async fn still_agreed(agreed: &Plan, wanted: &Wanted, reconciler: &mut Reconciler) -> Result<(), CliError> {
+    reconciler.observe(wanted).await?;
+    match reconciler.plan(wanted)? {
+        Some(now) if now.digest == agreed.digest => Ok(()),
+        _ => Err(CliError::new("something changed since the plan was shown; nothing was done")
+            .hint("look at the plan again, and then carry it out")),
+    }
+}
+
 async fn converge(
     args: &Args,
     wanted: &Wanted,
@@ -117,8 +148,7 @@ async fn converge(
             () = tokio::time::sleep_until(due) => {}
             () = cancel.cancelled() => break,
         }
-        let keys = reconciler.keys();
-        reconciler.memory().take_due(Instant::now(), keys);
+        reconciler.memory().take_due(Instant::now());
         match look_again(wanted, reconciler, writer, progress, cancel).await {
             Ok(again) => report = again,
             // What was done before must be told all the same.

@@ -6,6 +6,10 @@ pub mod ui;
 mod api;
 mod apply;
 mod completions;
+mod fleet;
+mod init;
+mod journal;
+mod keeping;
 mod logs;
 mod manifests;
 mod plan;
@@ -58,6 +62,10 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Write into a folder of manifests which journal it belongs to
+    Init(init::Args),
+    /// Back up, restore, move or export the journal
+    Journal(journal::Args),
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
     /// Print the JSON Schemas
@@ -104,6 +112,8 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Plan(args) => plan::run(*args, ui).await,
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
+        Verb::Init(args) => init::run(args, ui).await,
+        Verb::Journal(args) => journal::run(args, ui).await,
         Verb::Sandbox(args) => sandbox::run(args, ui).await,
         Verb::Schema(args) => schema::run(args, ui).await,
         Verb::Completions(args) => completions::completions(&args, ui),
@@ -140,7 +150,7 @@ async fn interrupt(cancel: CancellationToken, ui: Ui) {
 }
 
 /// For the daemon: SIGTERM and Ctrl-C stop it, SIGHUP asks for a look at everything.
-async fn signals(cancel: CancellationToken, look: tokio::sync::mpsc::Sender<()>) {
+async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender<()>>) {
     let asked = async {
         #[cfg(unix)]
         {
@@ -148,7 +158,9 @@ async fn signals(cancel: CancellationToken, look: tokio::sync::mpsc::Sender<()>)
             if let Ok(mut hangups) = signal(SignalKind::hangup()) {
                 while hangups.recv().await.is_some() {
                     // A full channel already holds the wish.
-                    let _ = look.try_send(());
+                    for look in &looks {
+                        let _ = look.try_send(());
+                    }
                 }
             }
         }

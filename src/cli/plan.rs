@@ -9,6 +9,7 @@ use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render}
 
 use super::api::{ApiArgs, PolicyArgs};
 use super::error::{CliError, CliResult};
+use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::ui::Ui;
 
@@ -29,6 +30,10 @@ pub struct Args {
     api: ApiArgs,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    journal: JournalArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
 }
 
 /// The form of a result.
@@ -42,17 +47,20 @@ pub enum Output {
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
+    let opened = args.journal.open(Purpose::Plan, ui).await?;
+    let keeping = args.rules.keeping(&opened, Purpose::Plan);
     let connection = args.api.connect().await?;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
         args.policy.policy(args.api.is_sandbox()),
         args.manifests.selector(),
+        keeping,
         fastrand::u64(..),
     );
     let planned = match reconciler.observe(&wanted).await {
         Ok(()) => reconciler.plan(&wanted),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     };
     connection.close().await;
     let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;

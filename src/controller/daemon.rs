@@ -27,6 +27,11 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// In words for the log.
     fn read(&self) -> Result<Reading, String>;
+
+    /// The commit that was read, where there is one: for the history.
+    fn revision(&self) -> Option<String> {
+        None
+    }
 }
 
 /// One reading of a source.
@@ -125,7 +130,12 @@ impl Daemon {
 
     /// Runs until it is cancelled. `look` is the operator's wish for another look at
     /// everything, what is blocked included.
-    pub async fn run(mut self, mut watch: Watch, mut look: tokio::sync::mpsc::Receiver<()>, cancel: CancellationToken) {
+    pub async fn run(
+        mut self,
+        mut watch: Watch,
+        look: &mut tokio::sync::mpsc::Receiver<()>,
+        cancel: CancellationToken,
+    ) {
         self.read(&mut watch).await;
         self.pass(Scope::Everything, &cancel).await;
         while !cancel.is_cancelled() {
@@ -154,8 +164,7 @@ impl Daemon {
                 // Last, so that a thousand clients who are due one after the other keep
                 // nobody from reading the folder or looking at everything.
                 () = next_due => {
-                    let keys = self.reconciler.keys();
-                    Some(Scope::Clients(self.reconciler.memory().take_due(Instant::now(), keys)))
+                    Some(Scope::Clients(self.reconciler.memory().take_due(Instant::now())))
                 }
             };
             if let Some(scope) = scope {
@@ -189,9 +198,13 @@ impl Daemon {
             || self.held.kept != held.kept;
         let present: BTreeSet<&ClientName> = held.wanted.clients.iter().map(|client| &client.name).collect();
         for client in self.held.wanted.clients.iter().filter(|client| !present.contains(&client.name)) {
-            self.reconciler.memory().leave(&client.name);
+            self.reconciler.memory().forget(&client.name);
         }
         self.held = held;
+        if fewer || leaving || !changed.is_empty() {
+            let source = Arc::clone(&self.source);
+            self.reconciler.revision = tokio::task::spawn_blocking(move || source.revision()).await.ok().flatten();
+        }
         for client in &changed {
             self.reconciler.memory().forget(client);
         }
@@ -314,7 +327,8 @@ impl Daemon {
                 ApiErrorKind::Quota { resets_in } => *resets_in + Duration::from_secs(1),
                 _ => backoff,
             },
-            PassError::Lint(_) => self.timing.interval,
+            PassError::Journal(_) => backoff,
+            PassError::Lint(_) | PassError::Unkept => self.timing.interval,
         };
         self.next_full = Instant::now() + backoff;
         let line = trouble.to_string();

@@ -1,17 +1,14 @@
-//! What a process remembers between passes: facts learned, what became of actions, and when
-//! each client is looked at again. Time and chance come in as parameters.
+//! What a process remembers between passes beside its journal: what became of actions, and
+//! when each client is looked at again. Time and chance come in as parameters.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{AccountId, ClientName};
+use crate::domain::ClientName;
 use crate::execute::Carried;
-use crate::plan::{ActionKey, ActionState, Known, OpKind, Plan, Reason, Verdict, VerdictState};
-
-/// How long a create whose answer was lost may take to show up, before a person is asked.
-pub const SETTLE: Duration = Duration::from_secs(180);
+use crate::plan::{AccountState, ActionKey, ActionState, Known, Plan, Reason, Verdict, VerdictState};
 
 const FIRST_LOOK: Duration = Duration::from_secs(15);
 const LONGEST_LOOK: Duration = Duration::from_secs(3600);
@@ -24,8 +21,6 @@ const LONGEST_QUOTA: Duration = Duration::from_secs(60);
 pub struct Memory {
     known: Known,
     retries: BTreeMap<ClientName, Retry>,
-    unsettled: BTreeMap<ClientName, Instant>,
-    bound: BTreeMap<ClientName, AccountId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,19 +39,12 @@ impl Memory {
     /// Takes in what became of a round.
     pub fn learn(&mut self, carried: &BTreeMap<ClientName, Carried>, now: Instant, chance: &mut fastrand::Rng) {
         for (client, carried) in carried {
-            let Carried { observed, applied, verdicts, registered, left: _ } = carried;
-            if let Some(observed) = observed {
-                self.bound.insert(client.clone(), observed.account.id.clone());
-            }
+            let Carried { observed: _, applied, verdicts, registered, left: _ } = carried;
             for action in applied {
                 self.known.verdicts.remove(&action.op.key(client));
-                self.unsettled.remove(client);
             }
             self.known.registered.extend(registered.iter().cloned());
             for (key, verdict) in verdicts {
-                if verdict.reason == Some(Reason::OutcomeSettling) {
-                    self.unsettled.entry(client.clone()).or_insert(now);
-                }
                 self.known.verdicts.insert(key.clone(), verdict.clone());
             }
             let soonest = verdicts.iter().filter_map(|(_, verdict)| Pace::of(verdict)).min();
@@ -66,8 +54,8 @@ impl Memory {
         }
     }
 
-    /// Takes in how things stand after a pass: clients whose payment settles are looked at
-    /// again, and those for whom nothing is open by itself are not.
+    /// Takes in how things stand after a pass: clients whose payment or outcome settles are
+    /// looked at again, and those for whom nothing is open by itself are not.
     pub fn settle(&mut self, plan: &Plan, now: Instant, chance: &mut fastrand::Rng) {
         for account in &plan.accounts {
             let Some(client) = &account.client else { continue };
@@ -79,9 +67,15 @@ impl Memory {
             };
             let tried =
                 self.known.verdicts.iter().any(|(key, verdict)| key.client == *client && Pace::of(verdict).is_some());
-            if has(ActionState::Waiting, Some(Reason::SubscriptionSettling)) {
+            let settling = [Reason::SubscriptionSettling, Reason::OutcomeSettling]
+                .into_iter()
+                .any(|reason| has(ActionState::Waiting, Some(reason)));
+            // What was tried does not show while the members cannot be read, and is not done.
+            let hidden = tried && account.state == AccountState::Unknown;
+            if settling || hidden {
                 if self.retries.get(client).is_none_or(|retry| retry.due.is_none()) {
-                    self.look_again(client, Pace::Look, now, chance);
+                    let pace = if hidden { Pace::Retry } else { Pace::Look };
+                    self.look_again(client, pace, now, chance);
                 }
             } else if !tried || !(has(ActionState::Waiting, None) || has(ActionState::Failed, None)) {
                 self.retries.remove(client);
@@ -100,9 +94,9 @@ impl Memory {
         self.retries.values().filter_map(|retry| retry.due).min()
     }
 
-    /// The clients whose time has come; what was tried for them is tried again. A create
-    /// whose outcome is unknown is released only where its key makes that safe (rule R2).
-    pub fn take_due(&mut self, now: Instant, keys: bool) -> BTreeSet<ClientName> {
+    /// The clients whose time has come; what was tried for them is tried again. What may have
+    /// happened is not: the journal gives no second permit for it (rule R2).
+    pub fn take_due(&mut self, now: Instant) -> BTreeSet<ClientName> {
         let mut due = BTreeSet::new();
         for (client, retry) in &mut self.retries {
             if retry.due.is_some_and(|at| at <= now) {
@@ -111,31 +105,19 @@ impl Memory {
                 due.insert(client.clone());
             }
         }
-        self.known.verdicts.retain(|key, verdict| {
-            !due.contains(&key.client) || Pace::of(verdict).is_none() || (!keys && is_unsettled(key, verdict))
-        });
+        self.known.verdicts.retain(|key, verdict| !due.contains(&key.client) || Pace::of(verdict).is_none());
         due
     }
 
-    /// A client's manifest changed: everything is tried again, but for a create that may
-    /// have happened.
+    /// A client's manifest changed, or is gone: everything is tried again.
     pub fn forget(&mut self, client: &ClientName) {
-        self.known.verdicts.retain(|key, verdict| key.client != *client || is_unsettled(key, verdict));
+        self.known.verdicts.retain(|key, _| key.client != *client);
         self.retries.remove(client);
-    }
-
-    /// A client's manifest is gone: should it come back, that is a new wish (rule R1). Only a
-    /// create that may have happened stays in mind: coming back must not send it again.
-    pub fn leave(&mut self, client: &ClientName) {
-        self.bound.remove(client);
-        self.retries.remove(client);
-        let unsettled = self.unsettled.contains_key(client);
-        self.known.verdicts.retain(|key, _| key.client != *client || (unsettled && key.op == OpKind::CreateAccount));
     }
 
     /// The operator asks for another look at everything, blocked actions included.
     pub fn forget_all(&mut self) {
-        self.known.verdicts.retain(|key, verdict| is_unsettled(key, verdict));
+        self.known.verdicts.clear();
         self.retries.clear();
     }
 
@@ -144,72 +126,18 @@ impl Memory {
         *self = Self::default();
     }
 
-    /// Takes in a complete look at the world: which account is whose, creates that turned
-    /// out, creates that nobody will find any more, and accounts that are gone. `wanted` are
-    /// all clients that have a manifest, `matched` those of whom it is clear which account
-    /// is theirs, or that they have none.
-    pub fn reconcile(
-        &mut self,
-        wanted: &BTreeSet<ClientName>,
-        matched: &BTreeMap<ClientName, Option<AccountId>>,
-        now: Instant,
-    ) {
-        let remembered = self.bound.keys().chain(self.retries.keys());
-        let gone: BTreeSet<ClientName> = remembered
-            .chain(self.known.verdicts.keys().map(|key| &key.client))
-            .filter(|client| !wanted.contains(*client))
-            .cloned()
-            .collect();
+    /// Refusals of earlier processes that still stand.
+    pub fn recall(&mut self, verdicts: Vec<(ActionKey, Verdict)>) {
+        self.known.verdicts.extend(verdicts);
+    }
+
+    /// Forgets the clients that have no manifest any more.
+    pub fn keep(&mut self, wanted: &BTreeSet<ClientName>) {
+        let remembered = self.retries.keys().chain(self.known.verdicts.keys().map(|key| &key.client));
+        let gone: BTreeSet<ClientName> = remembered.filter(|client| !wanted.contains(*client)).cloned().collect();
         for client in &gone {
-            self.leave(client);
+            self.forget(client);
         }
-        for (client, account) in matched {
-            let create = ActionKey { client: client.clone(), op: OpKind::CreateAccount, person: None };
-            match account {
-                Some(id) => {
-                    self.unsettled.remove(client);
-                    self.known.verdicts.remove(&create);
-                    self.bound.insert(client.clone(), id.clone());
-                }
-                None => {
-                    if let Some(since) = self.unsettled.get(client) {
-                        if now.duration_since(*since) >= SETTLE {
-                            self.known.verdicts.insert(create, unknown_outcome());
-                        }
-                    } else if let Some(id) = self.bound.get(client) {
-                        self.known.verdicts.insert(create, removed_elsewhere(id));
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn is_unsettled(key: &ActionKey, verdict: &Verdict) -> bool {
-    key.op == OpKind::CreateAccount
-        && matches!(verdict.reason, Some(Reason::OutcomeSettling | Reason::OutcomeUnknown | Reason::RemovedElsewhere))
-}
-
-fn unknown_outcome() -> Verdict {
-    Verdict {
-        state: VerdictState::Blocked,
-        reason: Some(Reason::OutcomeUnknown),
-        message: "whether the account was created could not be found out; look at the service: if it is there, \
-                  write its id as accountId; if it is not, start bursar again"
-            .into(),
-        request_id: None,
-    }
-}
-
-fn removed_elsewhere(id: &AccountId) -> Verdict {
-    Verdict {
-        state: VerdictState::Blocked,
-        reason: Some(Reason::RemovedElsewhere),
-        message: format!(
-            "account {id} was there and is not listed any more; it is not made again by itself. If it was closed on \
-             purpose, take the manifest out; if a new one is wanted, take it out and put it back"
-        ),
-        request_id: None,
     }
 }
 
@@ -252,6 +180,7 @@ impl Pace {
 mod tests {
     use super::*;
     use crate::domain::Email;
+    use crate::plan::OpKind;
 
     fn client(name: &str) -> ClientName {
         ClientName::parse(name).unwrap()
@@ -284,9 +213,9 @@ mod tests {
             tried(&mut memory, &jane, verdict(VerdictState::Waiting, Some(Reason::AwaitingSignup)));
             let wait = memory.next_due().unwrap().duration_since(Instant::now());
             waits.push(wait.as_secs_f64());
-            assert!(memory.take_due(Instant::now(), true).is_empty(), "not before its time");
+            assert!(memory.take_due(Instant::now()).is_empty(), "not before its time");
             tokio::time::advance(wait).await;
-            assert_eq!(memory.take_due(Instant::now(), true), BTreeSet::from([client("acme")]));
+            assert_eq!(memory.take_due(Instant::now()), BTreeSet::from([client("acme")]));
             assert!(memory.known().verdicts.is_empty(), "it is tried again");
         }
         for (wait, plain) in waits.iter().zip([15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]) {
@@ -311,70 +240,5 @@ mod tests {
         assert!(memory.known().verdicts.contains_key(&subscribe));
         memory.forget(&client("acme"));
         assert!(memory.known().verdicts.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_create_that_may_have_happened_is_released_only_under_its_key() {
-        let mut memory = Memory::default();
-        let create = key("acme", OpKind::CreateAccount, None);
-        tried(&mut memory, &create, verdict(VerdictState::Waiting, Some(Reason::OutcomeSettling)));
-        memory.forget(&client("acme"));
-        memory.forget_all();
-        assert!(memory.known().verdicts.contains_key(&create), "no edit and no wish sends it again");
-        tried(&mut memory, &create, verdict(VerdictState::Waiting, Some(Reason::OutcomeSettling)));
-        tokio::time::advance(Duration::from_secs(60)).await;
-        memory.take_due(Instant::now(), false);
-        assert!(memory.known().verdicts.contains_key(&create), "without keys it stays");
-
-        let wanted = BTreeSet::from([client("acme")]);
-        let missing = BTreeMap::from([(client("acme"), None)]);
-        memory.reconcile(&wanted, &missing, Instant::now());
-        assert_eq!(memory.known().verdicts[&create].reason, Some(Reason::OutcomeSettling), "still settling");
-        tokio::time::advance(SETTLE).await;
-        memory.reconcile(&wanted, &missing, Instant::now());
-        assert_eq!(memory.known().verdicts[&create].reason, Some(Reason::OutcomeUnknown), "a person is asked");
-        memory.reconcile(&wanted, &BTreeMap::from([(client("acme"), Some(AccountId::new("7")))]), Instant::now());
-        assert!(memory.known().verdicts.is_empty(), "it was found");
-
-        tried(&mut memory, &create, verdict(VerdictState::Waiting, Some(Reason::OutcomeSettling)));
-        tokio::time::advance(Duration::from_secs(7200)).await;
-        memory.take_due(Instant::now(), true);
-        assert!(memory.known().verdicts.is_empty(), "with keys the same request is sent under the same key");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_account_that_is_gone_is_not_made_again_until_its_manifest_went_and_came_back() {
-        let mut memory = Memory::default();
-        let create = key("acme", OpKind::CreateAccount, None);
-        let wanted = BTreeSet::from([client("acme")]);
-        let here = BTreeMap::from([(client("acme"), Some(AccountId::new("7")))]);
-        let gone = BTreeMap::from([(client("acme"), None)]);
-        memory.reconcile(&wanted, &here, Instant::now());
-        memory.reconcile(&wanted, &gone, Instant::now());
-        assert_eq!(memory.known().verdicts[&create].reason, Some(Reason::RemovedElsewhere));
-        memory.forget_all();
-        memory.reconcile(&wanted, &BTreeMap::new(), Instant::now());
-        memory.reconcile(&wanted, &gone, Instant::now());
-        assert!(memory.known().verdicts.contains_key(&create), "neither a wish nor an unclear match makes it again");
-        memory.reconcile(&BTreeSet::new(), &BTreeMap::new(), Instant::now());
-        memory.reconcile(&wanted, &gone, Instant::now());
-        assert!(!memory.known().verdicts.contains_key(&create), "out of the manifests and back is a new wish");
-
-        memory.reconcile(&wanted, &here, Instant::now());
-        memory.reconcile(&wanted, &gone, Instant::now());
-        memory.leave(&client("acme"));
-        memory.reconcile(&wanted, &gone, Instant::now());
-        assert!(memory.known().verdicts.is_empty(), "even when nobody looked at the list meanwhile");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn leaving_and_coming_back_does_not_send_a_create_again_that_may_have_happened() {
-        let mut memory = Memory::default();
-        let create = key("acme", OpKind::CreateAccount, None);
-        tried(&mut memory, &create, verdict(VerdictState::Waiting, Some(Reason::OutcomeSettling)));
-        memory.reconcile(&BTreeSet::new(), &BTreeMap::new(), Instant::now());
-        let missing = BTreeMap::from([(client("acme"), None)]);
-        memory.reconcile(&BTreeSet::from([client("acme")]), &missing, Instant::now());
-        assert_eq!(memory.known().verdicts[&create].reason, Some(Reason::OutcomeSettling));
     }
 }

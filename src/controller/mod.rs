@@ -4,7 +4,9 @@
 
 mod announce;
 mod daemon;
+mod keeper;
 mod last_good;
+mod lease;
 mod memory;
 mod observe;
 mod pass;
@@ -12,7 +14,9 @@ mod watch;
 
 pub use announce::done_line;
 pub use daemon::{Daemon, Mode, Reading, Source, Timing};
+pub use keeper::{Keeper, Keeping, Look, Recall};
 pub use last_good::{Held, changed_clients};
+pub use lease::{Shares, Turn, fair};
 pub use memory::Memory;
 pub use observe::observe;
 pub use pass::{Looked, PassError, Reconciler, Report};

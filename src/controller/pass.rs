@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{AccountId, ClientName};
-use crate::execute::{self, Carried, Executor, Progress};
+use crate::execute::{self, Carried, Executor, Progress, Why, intent};
+use crate::journal::{BookError, JournalError};
 use crate::manifest::Wanted;
 use crate::plan::{
-    self, AccountPlan, Action, ActionState, ApiInfo, Inputs, LintFault, Match, ObservedAccount, OpKind, Plan, Policy,
-    Selector, Snapshot, Summary, lint, match_accounts,
+    self, AccountPlan, Action, ActionState, ApiInfo, Inputs, Known, LintFault, Match, ObservedAccount, OpKind, Plan,
+    Policy, Selector, Snapshot, Summary, lint, match_accounts,
 };
 use crate::provider::{ApiError, Capability, Read, Write};
 
+use super::keeper::{Keeper, Keeping, Look};
 use super::memory::Memory;
 use super::observe::{observe, observe_account, read_details};
 
@@ -33,8 +36,15 @@ pub struct Reconciler {
     pub selector: Selector,
     /// How plans are carried out.
     pub options: execute::Options,
+    /// The commit that the manifests were read from.
+    pub revision: Option<String>,
     memory: Memory,
+    keeper: Keeper,
     snapshot: Option<Snapshot>,
+    /// When the snapshot was read.
+    read_at: Instant,
+    /// A person let the present plan pass its rails.
+    lifted: bool,
     chance: fastrand::Rng,
 }
 
@@ -72,6 +82,16 @@ pub enum PassError {
     /// The API could not be read, or not completely; nothing was done.
     #[error("the account API could not be read: {0}")]
     Api(ApiError),
+    /// The journal could not be read or written; nothing was done.
+    #[error("{0}; nothing was done")]
+    Journal(BookError),
+    /// Accounts would be created on a server without idempotency keys, and nothing would be
+    /// remembered of it (rule R7).
+    #[error(
+        "this server has no idempotency keys, and without a lasting journal an account could be made twice; nothing \
+         was done: name a journal with --journal"
+    )]
+    Unkept,
     /// The independent check found a fault in the plan; nothing was done.
     #[error("the plan does not hold, which is a bug in bursar; nothing was done: {}", faults(.0))]
     Lint(Vec<LintFault>),
@@ -81,6 +101,18 @@ pub enum PassError {
 impl From<ApiError> for PassError {
     fn from(error: ApiError) -> Self {
         Self::Api(error)
+    }
+}
+
+impl From<BookError> for PassError {
+    fn from(error: BookError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+impl From<JournalError> for PassError {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error.into())
     }
 }
 
@@ -98,16 +130,27 @@ pub enum Looked {
 }
 
 impl Reconciler {
-    /// With an empty memory.
-    pub fn new(api: ApiInfo, reader: Arc<dyn Read>, policy: Policy, selector: Selector, seed: u64) -> Self {
+    /// With what its journal remembers.
+    pub fn new(
+        api: ApiInfo,
+        reader: Arc<dyn Read>,
+        policy: Policy,
+        selector: Selector,
+        keeping: Keeping,
+        seed: u64,
+    ) -> Self {
         Self {
             api,
             reader,
             policy,
             selector,
             options: execute::Options::default(),
+            revision: None,
             memory: Memory::default(),
+            keeper: Keeper::new(keeping),
             snapshot: None,
+            read_at: Instant::now(),
+            lifted: false,
             chance: fastrand::Rng::with_seed(seed),
         }
     }
@@ -117,19 +160,38 @@ impl Reconciler {
         &mut self.memory
     }
 
-    /// Looks at everything. What is remembered of another world is forgotten.
+    /// The journal as this process uses it.
+    pub const fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// How long ago the accounts were read.
+    pub fn age(&self) -> Duration {
+        self.read_at.elapsed()
+    }
+
+    /// Looks at everything, and settles what the journal left open. What is remembered of
+    /// another world is forgotten.
     ///
     /// # Errors
-    /// The list could not be read completely.
-    pub async fn observe(&mut self, wanted: &Wanted) -> Result<(), ApiError> {
+    /// The list could not be read completely, or the journal not be read or written.
+    pub async fn observe(&mut self, wanted: &Wanted) -> Result<(), PassError> {
+        let began = self.keeper.now();
         let snapshot = observe(self.reader.as_ref(), wanted, self.snapshot.as_ref()).await?;
-        if self.snapshot.as_ref().is_some_and(|before| before.identity.scope != snapshot.identity.scope) {
+        let first = self.keeper.book().is_none();
+        if self.keeper.open(&snapshot.identity.scope).await? {
             tracing::warn!("the server shows another world than before; everything that was remembered is forgotten");
             self.memory.clear();
         }
-        let names = wanted.clients.iter().map(|client| client.name.clone()).collect();
-        self.memory.reconcile(&names, &matched(wanted, &snapshot), Instant::now());
+        let matched = matched(wanted, &snapshot);
+        let look = Look { wanted, snapshot: &snapshot, matched: &matched, began, complete: true };
+        self.keeper.take_in(&look).await?;
+        self.memory.keep(&wanted.clients.iter().map(|client| client.name.clone()).collect());
+        if first {
+            self.memory.recall(self.keeper.recalled(&digests(wanted, None)));
+        }
         self.snapshot = Some(snapshot);
+        self.read_at = Instant::now();
         Ok(())
     }
 
@@ -138,8 +200,11 @@ impl Reconciler {
     ///
     /// # Errors
     /// An account could not be read.
-    pub async fn look_at(&mut self, wanted: &Wanted, clients: &BTreeSet<ClientName>) -> Result<Looked, ApiError> {
+    pub async fn look_at(&mut self, wanted: &Wanted, clients: &BTreeSet<ClientName>) -> Result<Looked, PassError> {
         let Some(snapshot) = &mut self.snapshot else { return Ok(Looked::NeedsList) };
+        let began = self.keeper.now();
+        self.keeper.open(&snapshot.identity.scope).await?;
+        self.keeper.let_go(wanted).await?;
         let matched = matched(wanted, snapshot);
         for client in clients {
             let Some(account) = matched.get(client) else { continue };
@@ -147,6 +212,9 @@ impl Reconciler {
             let Some(seen) = observe_account(self.reader.as_ref(), id).await? else { return Ok(Looked::NeedsList) };
             replace(snapshot, [seen]);
         }
+        let look = Look { wanted, snapshot, matched: &matched, began, complete: false };
+        self.keeper.take_in(&look).await?;
+        self.read_at = Instant::now();
         Ok(Looked::Fresh)
     }
 
@@ -175,14 +243,26 @@ impl Reconciler {
         }
     }
 
-    /// The plan, and what the independent check says of it.
+    /// The plan, and what the independent check says of it. A plan that a person let pass by
+    /// its digest keeps that digest.
     fn draft(&self, wanted: &Wanted) -> Option<(Plan, Vec<LintFault>)> {
+        let known = self.keeper.inform(self.memory.known(), self.lifted);
+        let (plan, faults) = self.drafted(wanted, &known)?;
+        if self.lifted || plan.rails.is_empty() || !self.keeper.is_approved(&plan.digest) {
+            return Some((plan, faults));
+        }
+        let known = self.keeper.inform(self.memory.known(), true);
+        let (lifted, faults) = self.drafted(wanted, &known)?;
+        Some((Plan { digest: plan.digest, ..lifted }, faults))
+    }
+
+    fn drafted(&self, wanted: &Wanted, known: &Known) -> Option<(Plan, Vec<LintFault>)> {
         let snapshot = self.snapshot.as_ref()?;
         let inputs = Inputs {
             api: &self.api,
             wanted,
             live: snapshot,
-            known: self.memory.known(),
+            known,
             policy: &self.policy,
             selector: &self.selector,
             requests_spent: self.reader.requests_sent(),
@@ -218,6 +298,13 @@ impl Reconciler {
         cancel: &CancellationToken,
     ) -> Result<Report, PassError> {
         let mut rounds = Rounds::default();
+        if let Some(plan) = self.plan(wanted)?
+            && self.keeper.is_approved(&plan.digest)
+        {
+            self.keeper.use_approval(&plan.digest).await?;
+            self.lifted = true;
+            rounds.agreed = Some(plan);
+        }
         let ended = self.rounds(wanted, only, writer, progress, cancel, &mut rounds).await;
         let Rounds { agreed, applied, left, begun } = rounds;
         let trouble = match ended {
@@ -229,6 +316,8 @@ impl Reconciler {
         let Some((mut plan, faults)) = self.draft(wanted) else {
             unreachable!("a plan is made only of what was observed, and that stays")
         };
+        self.lifted = false;
+        self.keeper.latch(&plan.rails, &plan.digest).await?;
         let trouble = trouble.or_else(|| (!faults.is_empty()).then_some(PassError::Lint(faults)));
         self.memory.settle(&plan, Instant::now(), &mut self.chance);
         let agreed = agreed.unwrap_or_else(|| plan.clone());
@@ -246,25 +335,34 @@ impl Reconciler {
         so_far: &mut Rounds,
     ) -> Result<(), PassError> {
         for _ in 0..ROUNDS {
+            // After a long wait the prices and seats that the plan is made from may be old.
+            if self.age() > execute::STALE {
+                self.observe(wanted).await?;
+            }
             let Some(mut plan) = self.plan(wanted)? else { break };
             so_far.agreed.get_or_insert_with(|| plan.clone());
             if due(&plan, only) == 0 || cancel.is_cancelled() {
                 so_far.left = due(&plan, only);
                 break;
             }
+            let mut looked = false;
             if !self.keys() && creates(&plan, only) {
-                // Once more, now that it is decided what will be created (rule R3).
+                if !self.keeper.may_create_without_keys() {
+                    return Err(PassError::Unkept);
+                }
+                // Once more, now that what will be created is written down (rule R3).
+                self.prepare(&plan, only, wanted).await?;
                 self.second_look(wanted).await?;
                 let Some(again) = self.plan(wanted)? else { break };
-                plan = again;
+                (plan, looked) = (again, true);
             }
             so_far.begun = true;
-            let carried = self.carry_out(&plan, only, writer, progress, cancel).await;
+            let carried = self.carry_out(&plan, only, wanted, looked, writer, progress, cancel).await;
             so_far.left = carried.values().map(|carried| carried.left).sum();
             for (client, done) in &carried {
                 so_far.applied.entry(client.clone()).or_default().extend(done.applied.iter().cloned());
             }
-            self.take_in(carried);
+            self.take_in(carried).await;
             if so_far.left > 0 {
                 break;
             }
@@ -272,32 +370,82 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn second_look(&mut self, wanted: &Wanted) -> Result<(), ApiError> {
+    /// Writes down every create that is planned, in one commit; one that another process
+    /// holds keeps no other from it.
+    async fn prepare(
+        &self,
+        plan: &Plan,
+        only: Option<&BTreeSet<ClientName>>,
+        wanted: &Wanted,
+    ) -> Result<(), PassError> {
+        let (Some(book), Some(snapshot)) = (self.keeper.book(), &self.snapshot) else { return Ok(()) };
+        let digests = digests(wanted, only);
+        let mut intents = Vec::new();
+        for account in &plan.accounts {
+            let Some(client) = account.client.as_ref().filter(|c| only.is_none_or(|only| only.contains(*c))) else {
+                continue;
+            };
+            let why = Why {
+                client,
+                source: &account.source,
+                revision: self.revision.as_deref(),
+                wanted: digests.get(client).map(String::as_str),
+            };
+            let creates = account.actions.iter().filter(|a| a.is_planned() && a.op.kind() == OpKind::CreateAccount);
+            intents.extend(creates.map(|action| intent(why, action, None, &snapshot.offer, None, false)));
+        }
+        match book.prepare(&intents).await {
+            Err(BookError::Journal(JournalError::Conflict { .. })) => {
+                book.refresh().await?;
+                for intent in &intents {
+                    if let Err(error) = book.prepare(std::slice::from_ref(intent)).await {
+                        tracing::warn!(client = %intent.series.client, %error, "not written down, so not created");
+                    }
+                }
+                Ok(())
+            }
+            done => Ok(done.map(|_| ())?),
+        }
+    }
+
+    async fn second_look(&mut self, wanted: &Wanted) -> Result<(), PassError> {
+        let began = self.keeper.now();
         let accounts = self.reader.accounts().await?;
         if let Some(snapshot) = &mut self.snapshot {
             let seen: HashSet<_> = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
             let new = accounts.into_iter().filter(|account| !seen.contains(&account.id));
             replace(snapshot, new.map(ObservedAccount::from));
             read_details(self.reader.as_ref(), wanted, snapshot).await?;
+            let matched = matched(wanted, snapshot);
+            let look = Look { wanted, snapshot, matched: &matched, began, complete: true };
+            self.keeper.take_in(&look).await?;
         }
         Ok(())
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is another party to the pass")]
     async fn carry_out(
         &self,
         plan: &Plan,
         only: Option<&BTreeSet<ClientName>>,
+        wanted: &Wanted,
+        looked: bool,
         writer: &dyn Write,
         progress: &dyn Progress,
         cancel: &CancellationToken,
     ) -> BTreeMap<ClientName, Carried> {
-        let Some(snapshot) = &self.snapshot else { return BTreeMap::new() };
+        let (Some(snapshot), Some(book)) = (&self.snapshot, self.keeper.book()) else { return BTreeMap::new() };
         let known_ids = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
         let executor = Executor {
             reader: self.reader.as_ref(),
             writer,
             identity: &snapshot.identity,
-            keys: self.keys(),
+            book,
+            offer: &snapshot.offer,
+            looked,
+            read_at: self.read_at,
+            revision: self.revision.as_deref(),
+            wanted: &digests(wanted, only),
             known_ids: &known_ids,
             options: &self.options,
             progress,
@@ -306,8 +454,12 @@ impl Reconciler {
         executor.carry_out(plan, only).await
     }
 
-    fn take_in(&mut self, carried: BTreeMap<ClientName, Carried>) {
+    async fn take_in(&mut self, carried: BTreeMap<ClientName, Carried>) {
         self.memory.learn(&carried, Instant::now(), &mut self.chance);
+        let people = carried.values().flat_map(|carried| &carried.registered);
+        if let Err(error) = self.keeper.registered(people).await {
+            tracing::warn!(%error, "who is a user could not be written down; it is found out again later");
+        }
         if let Some(snapshot) = &mut self.snapshot {
             // Pieced together from answers: it serves the next round, and the next look at the
             // server is not spared for it, whatever `updated_at` says.
@@ -318,6 +470,12 @@ impl Reconciler {
             replace(snapshot, pieced);
         }
     }
+}
+
+/// What is wanted of each client, or of some, as digests.
+fn digests(wanted: &Wanted, only: Option<&BTreeSet<ClientName>>) -> BTreeMap<ClientName, String> {
+    let clients = wanted.clients.iter().filter(|client| only.is_none_or(|only| only.contains(&client.name)));
+    clients.map(|client| (client.name.clone(), plan::wanted_digest(client))).collect()
 }
 
 /// Puts accounts as they were just seen into the snapshot.

@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{Access, AccountId, ClientName, Email, MemberId, PlanId};
-use crate::plan::{Action, ActionState, ObservedAccount, Op, OpKind, Reading, Verdict};
-use crate::provider::{Account, AccountPatch, Member, MemberState, NewAccount, Subscription, SubscriptionState};
+use crate::journal::Intent;
+use crate::journal::request::{agrees, is_in_force};
+use crate::plan::{AccountPlan, Action, ActionState, ObservedAccount, Op, OpKind, Reading, Verdict};
+use crate::provider::{Account, AccountPatch, Member, MemberState, Subscription, SubscriptionState};
 
 use super::create::Created;
-use super::outcome::{Outcome, Refusal};
+use super::intent::{Why, intent};
 use super::repeatable::Sent;
-use super::verdict::{self, not_done};
-use super::{Carried, Executor};
+use super::verdict;
+use super::{Carried, Executor, STALE};
 
 /// How a step ended when it was not applied.
 enum Stop {
@@ -25,14 +27,15 @@ enum Stop {
 pub struct Run<'a> {
     executor: &'a Executor<'a>,
     client: &'a ClientName,
+    account: &'a AccountPlan,
     carried: Carried,
     undone: BTreeSet<OpKind>,
 }
 
 impl<'a> Run<'a> {
-    pub fn new(executor: &'a Executor<'a>, client: &'a ClientName, carried: Carried) -> Self {
+    pub fn new(executor: &'a Executor<'a>, client: &'a ClientName, account: &'a AccountPlan, carried: Carried) -> Self {
         let undone = carried.verdicts.iter().map(|(key, _)| key.op).collect();
-        Self { executor, client, carried, undone }
+        Self { executor, client, account, carried, undone }
     }
 
     pub fn into_carried(self) -> Carried {
@@ -70,25 +73,39 @@ impl<'a> Run<'a> {
     }
 
     async fn send(&mut self, action: &Action) -> Result<(), Stop> {
+        let intent = &self.intent(action);
         match &action.op {
-            Op::CreateAccount { name, email } => {
-                self.create(&NewAccount { name: name.clone(), email: email.clone() }).await
-            }
+            Op::CreateAccount { name: _, email: _ } => self.create(intent).await,
             Op::UpdateAccount { name, email } => {
                 let patch = AccountPatch {
                     name: name.as_ref().map(|change| change.to.clone()),
                     email: email.as_ref().map(|change| change.to.clone()),
                 };
-                self.update(&patch).await
+                self.update(intent, &patch).await
             }
-            Op::Subscribe { plan, seats } => self.subscribe(OpKind::Subscribe, plan, *seats).await,
-            Op::ChangePlan { from: _, to, seats, downgrade: _ } => self.subscribe(OpKind::ChangePlan, to, *seats).await,
-            Op::SetSeats { plan, from: _, to } => self.subscribe(OpKind::SetSeats, plan, Some(*to)).await,
-            Op::RemoveMember { id, email, access: _, invited: _ } => self.remove(id, email).await,
-            Op::AddMember { email, access } => self.add(email, *access, action.unregistered).await,
-            Op::SetAccess { id, email, from: _, to } => self.set_access(id, email, *to).await,
-            Op::Unsubscribe { plan: _ } => self.unsubscribe().await,
+            Op::Subscribe { plan, seats } => self.subscribe(OpKind::Subscribe, intent, plan, *seats).await,
+            Op::ChangePlan { from: _, to, seats, downgrade: _ } => {
+                self.subscribe(OpKind::ChangePlan, intent, to, *seats).await
+            }
+            Op::SetSeats { plan, from: _, to } => self.subscribe(OpKind::SetSeats, intent, plan, Some(*to)).await,
+            Op::RemoveMember { id, email, access: _, invited: _ } => self.remove(intent, id, email).await,
+            Op::AddMember { email, access } => self.add(intent, email, *access, action.unregistered).await,
+            Op::SetAccess { id, email, from: _, to } => self.set_access(intent, id, email, *to).await,
+            Op::Unsubscribe { plan: _ } => self.unsubscribe(intent).await,
         }
+    }
+
+    fn intent(&self, action: &Action) -> Intent {
+        let Executor { offer, revision, wanted, .. } = *self.executor;
+        let observed = self.carried.observed.as_ref();
+        let now = observed.and_then(|observed| observed.subscription.seen()).and_then(Option::as_ref);
+        let why = Why {
+            client: self.client,
+            source: &self.account.source,
+            revision,
+            wanted: wanted.get(self.client).map(String::as_str),
+        };
+        intent(why, action, observed.map(|observed| &observed.account.id), offer, now, self.executor.keys())
     }
 
     fn id(&self) -> Result<AccountId, Stop> {
@@ -103,8 +120,8 @@ impl<'a> Run<'a> {
         self.carried.observed.as_mut()
     }
 
-    async fn create(&mut self, new: &NewAccount) -> Result<(), Stop> {
-        match self.executor.create(self.client, new).await {
+    async fn create(&mut self, intent: &Intent) -> Result<(), Stop> {
+        match self.executor.create(intent).await {
             Created::One(account) => {
                 let owner = Member {
                     id: MemberId::new(""),
@@ -120,47 +137,50 @@ impl<'a> Run<'a> {
                 Ok(())
             }
             Created::Several(ids) => Err(Stop::Verdict(verdict::several(&ids))),
-            Created::Unknown(error) => Err(Stop::Verdict(verdict::settling(&error))),
-            Created::Not(outcome, error) => Err(Stop::Verdict(not_done(OpKind::CreateAccount, &outcome, &error))),
+            Created::Not(verdict) => Err(Stop::Verdict(verdict)),
         }
     }
 
-    async fn update(&mut self, patch: &AccountPatch) -> Result<(), Stop> {
+    async fn update(&mut self, intent: &Intent, patch: &AccountPatch) -> Result<(), Stop> {
+        let AccountPatch { name, email } = patch;
         let id = self.id()?;
         let Executor { reader, writer, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::UpdateAccount,
+                intent,
                 || writer.update_account(&id, patch),
-                || async { Ok(reader.account(&id).await?.filter(|account| agrees(account, patch))) },
+                || async {
+                    let account = reader.account(&id).await?;
+                    Ok(account.filter(|account| agrees(account, name.as_ref(), email.as_ref())))
+                },
+                |_| false,
             )
             .await;
-        let account = settled(OpKind::UpdateAccount, sent)?;
+        let account = settled(sent)?;
         if let Some(observed) = self.observed() {
             observed.account = Account { subscription: None, members: None, ..account };
         }
         Ok(())
     }
 
-    async fn subscribe(&mut self, op: OpKind, plan: &PlanId, seats: Option<u32>) -> Result<(), Stop> {
+    async fn subscribe(&mut self, op: OpKind, intent: &Intent, plan: &PlanId, seats: Option<u32>) -> Result<(), Stop> {
         let id = self.id()?;
+        self.still_as_planned(&id).await?;
         let Executor { reader, writer, .. } = *self.executor;
-        let is_so = |subscription: &Subscription| {
-            let in_force = subscription.plan == *plan && subscription.pending_plan.is_none();
-            let pending = subscription.pending_plan.as_ref() == Some(plan);
-            let enough = seats.is_none() || [subscription.seats, subscription.pending_seats].contains(&seats);
-            subscription.is_active() && (in_force || pending) && (enough || pending)
-        };
+        let is_so = |subscription: &Subscription| is_in_force(subscription, plan, seats);
         let sent = self
             .executor
             .send_repeatable(
                 op,
+                intent,
                 || writer.put_subscription(&id, plan, seats),
                 || async { Ok(reader.subscription(&id).await?.filter(is_so)) },
+                |_| false,
             )
             .await;
-        let subscription = settled(op, sent)?;
+        let subscription = settled(sent)?;
         if let Some(observed) = self.observed() {
             observed.account.plan = Some(subscription.plan.clone());
             observed.subscription = Reading::Seen(Some(subscription));
@@ -168,21 +188,40 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn unsubscribe(&mut self) -> Result<(), Stop> {
+    /// Before money moves, plan and seats must be those that the plan was made from. What was
+    /// read a moment ago is not read again.
+    async fn still_as_planned(&self, id: &AccountId) -> Result<(), Stop> {
+        if self.executor.read_at.elapsed() < STALE {
+            return Ok(());
+        }
+        let expected = self.carried.observed.as_ref().and_then(|observed| observed.subscription.seen());
+        match self.executor.reader.subscription(id).await {
+            Ok(now) if expected.is_some_and(|expected| same_terms(expected.as_ref(), now.as_ref())) => Ok(()),
+            Ok(_) => Err(Stop::Verdict(verdict::moved("plan or seats"))),
+            Err(error) => {
+                let message = format!("plan and seats could not be read again, so nothing was bought: {error}");
+                Err(Stop::Verdict(verdict::failed(Some(&error), message)))
+            }
+        }
+    }
+
+    async fn unsubscribe(&mut self, intent: &Intent) -> Result<(), Stop> {
         let id = self.id()?;
         let Executor { reader, writer, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::Unsubscribe,
+                intent,
                 || writer.delete_subscription(&id),
                 || async {
                     let active = reader.subscription(&id).await?.is_some_and(|s| s.is_active());
                     Ok((!active).then_some(()))
                 },
+                |()| false,
             )
             .await;
-        settled(OpKind::Unsubscribe, sent)?;
+        settled(sent)?;
         if let Some(observed) = self.observed() {
             observed.account.plan = None;
             if let Reading::Seen(Some(subscription)) = &mut observed.subscription {
@@ -192,23 +231,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn add(&mut self, email: &Email, access: Access, unregistered: bool) -> Result<(), Stop> {
+    async fn add(&mut self, intent: &Intent, email: &Email, access: Access, unregistered: bool) -> Result<(), Stop> {
         let id = self.id()?;
         let Executor { reader, writer, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::AddMember,
+                intent,
                 || writer.add_member(&id, email, access),
                 || async { Ok(reader.members(&id).await?.into_iter().find(|member| member.email == *email)) },
+                |member| member.state == MemberState::Invited,
             )
             .await;
-        if let Sent::Not(Outcome::Refused { reason: Refusal::NoSeatFree }, _) = &sent
-            && unregistered
-        {
+        if matches!(sent, Sent::NoSeatFree(_)) && unregistered {
             return Err(Stop::NeedsSeat);
         }
-        let member = settled(OpKind::AddMember, sent)?;
+        let member = settled(sent)?;
         if member.state == MemberState::Active {
             self.carried.registered.push(email.clone());
         }
@@ -219,21 +258,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn set_access(&mut self, member: &MemberId, email: &Email, to: Access) -> Result<(), Stop> {
+    async fn set_access(&mut self, intent: &Intent, member: &MemberId, email: &Email, to: Access) -> Result<(), Stop> {
         let id = self.id()?;
         let Executor { reader, writer, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::SetAccess,
+                intent,
                 || writer.set_access(&id, member, to),
                 || async {
                     let members = reader.members(&id).await?;
                     Ok(members.into_iter().find(|present| present.email == *email && present.access == to))
                 },
+                |_| false,
             )
             .await;
-        let changed = settled(OpKind::SetAccess, sent)?;
+        let changed = settled(sent)?;
         if let Some(ObservedAccount { members: Reading::Seen(members), .. }) = self.observed() {
             members.retain(|present| present.email != *email);
             members.push(changed);
@@ -241,21 +282,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn remove(&mut self, member: &MemberId, email: &Email) -> Result<(), Stop> {
+    async fn remove(&mut self, intent: &Intent, member: &MemberId, email: &Email) -> Result<(), Stop> {
         let id = self.id()?;
         let Executor { reader, writer, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::RemoveMember,
+                intent,
                 || writer.remove_member(&id, member),
                 || async {
                     let present = reader.members(&id).await?.iter().any(|present| present.id == *member);
                     Ok((!present).then_some(()))
                 },
+                |()| false,
             )
             .await;
-        settled(OpKind::RemoveMember, sent)?;
+        settled(sent)?;
         if let Some(ObservedAccount { members: Reading::Seen(members), .. }) = self.observed() {
             members.retain(|present| present.email != *email);
         }
@@ -263,17 +306,20 @@ impl<'a> Run<'a> {
     }
 }
 
-fn settled<T>(op: OpKind, sent: Sent<T>) -> Result<T, Stop> {
+fn settled<T>(sent: Sent<T>) -> Result<T, Stop> {
     match sent {
         Sent::Done(value) => Ok(value),
-        Sent::Not(outcome, error) => Err(Stop::Verdict(not_done(op, &outcome, &error))),
+        Sent::NoSeatFree(verdict) | Sent::Not(verdict) => Err(Stop::Verdict(verdict)),
     }
 }
 
-fn agrees(account: &Account, patch: &AccountPatch) -> bool {
-    let AccountPatch { name, email } = patch;
-    name.as_ref().is_none_or(|name| account.name.as_ref() == Some(name))
-        && email.as_ref().is_none_or(|email| account.email.as_ref() == Some(email))
+/// Whether two readings of a subscription come to the same plan and seats, now and later.
+fn same_terms(a: Option<&Subscription>, b: Option<&Subscription>) -> bool {
+    let terms = |subscription: &Subscription| {
+        let Subscription { plan, state: _, seats, dunned, pending_plan, pending_seats, .. } = subscription;
+        (plan.clone(), subscription.is_active(), *seats, *dunned, pending_plan.clone(), *pending_seats)
+    };
+    a.map(terms) == b.map(terms)
 }
 
 /// Whether an action cannot go ahead in this run once one of the other kind was not done.

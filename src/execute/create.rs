@@ -1,13 +1,16 @@
-//! Creating an account: the one request that makes a second thing when it is repeated.
+//! Creating an account: the one request that makes a second thing when it is repeated. With
+//! keys, a lost answer is asked for again under the same key; without, it is looked for in
+//! the list, and never sent again (rule R2).
 
-use sha2::{Digest as _, Sha256};
-
-use crate::domain::{AccountId, ClientName};
-use crate::provider::{Account, ApiError, IdempotencyKey, NewAccount, Scope};
+use crate::domain::AccountId;
+use crate::journal::request::made_by;
+use crate::journal::{Answer, BookError, Intent, Permit, Repeat, Request, Row, Sight, State};
+use crate::plan::{OpKind, Verdict};
+use crate::provider::{Account, ApiError, NewAccount};
 
 use super::outcome::{Outcome, Refusal, classify};
+use super::verdict::{self, not_done, not_permitted};
 use super::{Executor, TRIES};
-use crate::plan::OpKind;
 
 /// How creating ended.
 pub enum Created {
@@ -15,119 +18,112 @@ pub enum Created {
     One(Box<Account>),
     /// There are several that could be it: an alarm.
     Several(Vec<AccountId>),
-    /// Refused, or never sent.
-    Not(Outcome, ApiError),
-    /// It may exist: never sent again without a key (rule R2).
-    Unknown(ApiError),
-}
-
-/// The name of this creation. The same client wanting the same account in the same scope
-/// has the same key in every process and on every machine, so that a run which knows
-/// nothing of an earlier one is answered with the earlier one's account.
-pub fn key(scope: &Scope, client: &ClientName, new: &NewAccount) -> IdempotencyKey {
-    let Scope { api_url, user_id, world } = scope;
-    let NewAccount { name, email } = new;
-    let mut hash = Sha256::new();
-    for part in [
-        "create-account/1",
-        api_url,
-        user_id,
-        world.as_deref().unwrap_or(""),
-        client.as_str(),
-        name.as_str(),
-        email.as_str(),
-    ] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    let hex: String = hash.finalize().iter().take(24).map(|byte| format!("{byte:02x}")).collect();
-    IdempotencyKey::new(format!("bursar-{hex}"))
+    /// Refused, never sent, or not known.
+    Not(Verdict),
 }
 
 impl Executor<'_> {
-    /// Creates once. With keys, a lost answer is asked for again under the same key;
-    /// without, it is looked for in the list, and never sent again.
-    pub(super) async fn create(&self, client: &ClientName, new: &NewAccount) -> Created {
-        let key = self.keys.then(|| key(&self.identity.scope, client, new));
+    /// Creates once.
+    pub(super) async fn create(&self, intent: &Intent) -> Created {
         let mut attempt = 1;
         loop {
-            let error = match self.writer.create_account(new, key.as_ref()).await {
-                Ok(account) => return Created::One(Box::new(account)),
-                Err(error) => error,
+            let permit = match self.permit_create(intent).await {
+                Ok(permit) => permit,
+                Err(error) => return Created::Not(not_permitted(&error)),
             };
-            let outcome = classify(OpKind::CreateAccount, Err(&error));
-            match &outcome {
-                Outcome::Quota { resets_in } => {
-                    if attempt > TRIES || !self.wait_for_quota(*resets_in).await {
-                        return Created::Not(outcome, error);
-                    }
-                    attempt += 1;
-                    continue;
-                }
-                Outcome::NotSent => {}
-                // The first is still running, or its answer was lost: the key tells.
-                Outcome::Refused { reason: Refusal::Conflict } | Outcome::Unknown { .. } if key.is_some() => {}
-                Outcome::Unknown { .. } => return self.look_for(new, error).await,
-                Outcome::Refused { .. } | Outcome::Done => return Created::Not(outcome, error),
+            let Some(new) = Request::from_json(&permit.row.request).and_then(|request| request.new_account()) else {
+                let message = "the journal holds a request that this version of bursar cannot read".to_owned();
+                return Created::Not(verdict::failed(None, message));
+            };
+            let (row, outcome, error) = match self.send_create(&permit, &new).await {
+                Ok(account) => return Created::One(Box::new(account)),
+                Err(ended) => ended,
+            };
+            let go_on = match row.as_ref().map(|row| (row.state, row.repeat)) {
+                Some((State::Unknown, Repeat::Never | Repeat::Freely)) => return self.look_for(row, &new, error).await,
+                Some((State::Unknown, Repeat::UnderKey) | (State::Prepared, _)) => true,
+                Some((State::Refused, _)) => matches!(outcome, Outcome::Quota { .. }),
+                // The journal did not take the answer: it is found unsettled at the next look.
+                Some(_) | None => return Created::Not(verdict::settling(&error)),
+            };
+            let unknown = row.is_some_and(|row| row.state == State::Unknown);
+            if !go_on || attempt >= TRIES || self.cancel.is_cancelled() || !self.wait(&outcome, attempt).await {
+                let told =
+                    if unknown { verdict::settling(&error) } else { not_done(OpKind::CreateAccount, &outcome, &error) };
+                return Created::Not(told);
             }
-            if attempt > TRIES || self.cancel.is_cancelled() {
-                return match outcome {
-                    Outcome::NotSent => Created::Not(outcome, error),
-                    _ => Created::Unknown(error),
-                };
-            }
-            self.pause(attempt).await;
             attempt += 1;
         }
     }
+
+    async fn permit_create(&self, intent: &Intent) -> Result<Permit, BookError> {
+        match self.book.latest(&intent.series) {
+            Some(row) if row.state == State::Unknown && row.repeat == Repeat::UnderKey => {
+                self.book.permit_again(&row).await
+            }
+            _ => self.book.permit(intent, self.looked).await,
+        }
+    }
+
+    /// Sends once what was permitted. What came of it, and the row as the journal has it then.
+    async fn send_create(
+        &self,
+        permit: &Permit,
+        new: &NewAccount,
+    ) -> Result<Account, (Option<Row>, Outcome, ApiError)> {
+        let row = &permit.row;
+        let key = (row.repeat == Repeat::UnderKey).then(|| row.operation.key(row.attempt));
+        let sent = if self.book.holds(permit) {
+            self.writer.create_account(new, key.as_ref()).await
+        } else {
+            Err(verdict::too_late("POST /accounts"))
+        };
+        let error = match sent {
+            Ok(account) => {
+                let answer = Answer::Done { account: Some(account.id.clone()), invited: false, request_id: None };
+                self.record(row, answer).await;
+                return Ok(account);
+            }
+            Err(error) => error,
+        };
+        let outcome = classify(OpKind::CreateAccount, Err(&error));
+        let verdict = not_done(OpKind::CreateAccount, &outcome, &error);
+        let answer = match outcome {
+            Outcome::NotSent => Answer::NotSent { verdict },
+            Outcome::Unknown { .. } | Outcome::Done => Answer::Unknown { verdict: verdict::settling(&error) },
+            Outcome::Refused { reason: Refusal::Conflict } if key.is_some() => Answer::StillRunning { verdict },
+            Outcome::Refused { reason: Refusal::KeyReused } if key.is_some() => Answer::KeyReused { verdict },
+            Outcome::Refused { .. } | Outcome::Quota { .. } => Answer::Refused { verdict },
+        };
+        Err((self.record(row, answer).await, outcome, error))
+    }
+
     /// Looks for an account that was not there before and bears this name and email.
-    async fn look_for(&self, new: &NewAccount, error: ApiError) -> Created {
+    async fn look_for(&self, row: Option<Row>, new: &NewAccount, error: ApiError) -> Created {
+        let Some(mut row) = row else { return Created::Not(verdict::settling(&error)) };
         for attempt in 1..=TRIES {
             self.pause(attempt).await;
-            let Some(accounts) = self.read_back(&mut || self.reader.accounts()).await else {
-                return Created::Unknown(error);
-            };
+            let began = self.book.clock().now();
+            let Some(accounts) = self.read_back(&mut || self.reader.accounts()).await else { break };
             let mut ours: Vec<_> = accounts
                 .into_iter()
-                .filter(|account| !self.known_ids.contains(&account.id) && bears(account, new))
+                .filter(|account| !self.known_ids.contains(&account.id) && made_by(&row, account, new))
                 .collect();
+            let ids: Vec<_> = ours.iter().map(|account| account.id.clone()).collect();
+            let sight = match ids.len() {
+                0 => Sight::Absent,
+                1 => Sight::There { account: ids.first().cloned() },
+                _ => Sight::Several { accounts: ids.clone() },
+            };
+            if let Ok(next) = self.book.looked(&row, began, sight).await {
+                row = next;
+            }
             match ours.len() {
                 0 => {}
                 1 => return Created::One(Box::new(ours.remove(0))),
-                _ => return Created::Several(ours.into_iter().map(|account| account.id).collect()),
+                _ => return Created::Several(ids),
             }
         }
-        Created::Unknown(error)
-    }
-}
-
-fn bears(account: &Account, new: &NewAccount) -> bool {
-    account.name.as_ref() == Some(&new.name) && account.email.as_ref() == Some(&new.email)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{AccountName, Email};
-
-    #[test]
-    fn a_key_is_the_same_everywhere_and_another_for_anything_else() {
-        let scope = |url: &str, world: Option<&str>| Scope {
-            api_url: url.into(),
-            user_id: "1".into(),
-            world: world.map(str::to_owned),
-        };
-        let acme = ClientName::parse("acme").unwrap();
-        let new = |name: &str| NewAccount { name: AccountName::new(name), email: Email::lenient("a@b.example") };
-        let here = key(&scope("http://x/v2", Some("w1")), &acme, &new("Acme"));
-        assert_eq!(here, key(&scope("http://x/v2", Some("w1")), &acme, &new("Acme")));
-        assert_eq!(here.as_str().len(), "bursar-".len() + 48);
-        let others = [
-            key(&scope("http://y/v2", Some("w1")), &acme, &new("Acme")),
-            key(&scope("http://x/v2", Some("w2")), &acme, &new("Acme")),
-            key(&scope("http://x/v2", Some("w1")), &ClientName::parse("acme2").unwrap(), &new("Acme")),
-            key(&scope("http://x/v2", Some("w1")), &acme, &new("Acme Inc")),
-        ];
-        assert!(others.iter().all(|other| *other != here));
+        Created::Not(verdict::settling(&error))
     }
 }

@@ -1,9 +1,10 @@
 //! Carrying a plan out: accounts side by side, the actions of one account in order. What to
-//! do is in the plan; what to do when it goes wrong is in [`classify`] and in the two ways
-//! of sending ([`create`] and [`repeatable`]). One account's failure never touches another.
+//! do is in the plan; what to do when it goes wrong is in [`classify`], in the journal's
+//! protocol, and in the two ways of sending ([`create`] and [`repeatable`]). One account's failure never touches another.
 
 mod account;
 mod create;
+mod intent;
 mod outcome;
 mod progress;
 mod repeatable;
@@ -13,12 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{AccountId, ClientName, Email};
+use crate::journal::Book;
 use crate::plan::{AccountPlan, Action, ActionKey, ActionState, ObservedAccount, Plan, Verdict};
-use crate::provider::{Identity, Read, Write};
+use crate::provider::{Capability, Identity, Offer, Read, Write};
 
+pub use intent::{Why, intent};
 pub use outcome::{Outcome, Refusal, classify};
 pub use progress::{Progress, Silent};
 
@@ -39,6 +43,9 @@ impl Default for Options {
     }
 }
 
+/// After so long, what a plan was made from is read again before money moves.
+pub const STALE: Duration = Duration::from_secs(30);
+
 /// How often a write is sent at most in one pass, and how often an outcome is read back.
 const TRIES: u32 = 3;
 
@@ -51,8 +58,18 @@ pub struct Executor<'a> {
     pub writer: &'a dyn Write,
     /// Whose token it is: the first member of each new account, and the scope of keys.
     pub identity: &'a Identity,
-    /// Whether the server carries out one key once.
-    pub keys: bool,
+    /// The journal: nothing is sent without its permit.
+    pub book: &'a Book,
+    /// Plans, prices, and whether the server carries out one key once.
+    pub offer: &'a Offer,
+    /// Whether everything was read once more after the creates had been written down.
+    pub looked: bool,
+    /// When what the plan was made from was read.
+    pub read_at: Instant,
+    /// The commit that the manifests were read from.
+    pub revision: Option<&'a str>,
+    /// What was wanted of each client, as a digest.
+    pub wanted: &'a BTreeMap<ClientName, String>,
     /// The accounts that were there before the first write.
     pub known_ids: &'a BTreeSet<AccountId>,
     /// How.
@@ -65,8 +82,12 @@ pub struct Executor<'a> {
 
 impl std::fmt::Debug for Executor<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { reader: _, writer: _, identity, keys, known_ids: _, options, progress: _, cancel: _ } = self;
-        f.debug_struct("Executor").field("identity", identity).field("keys", keys).field("options", options).finish()
+        let Self { identity, options, looked, .. } = self;
+        f.debug_struct("Executor")
+            .field("identity", identity)
+            .field("looked", looked)
+            .field("options", options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -86,6 +107,11 @@ pub struct Carried {
 }
 
 impl Executor<'_> {
+    /// Whether the server carries out one key once.
+    pub fn keys(&self) -> bool {
+        self.offer.capabilities.has(Capability::IdempotencyKeys)
+    }
+
     /// Carries out the planned actions, of all accounts or only of some: offboardings
     /// everywhere first, then account by account.
     pub async fn carry_out(&self, plan: &Plan, only: Option<&BTreeSet<ClientName>>) -> BTreeMap<ClientName, Carried> {
@@ -117,7 +143,7 @@ impl Executor<'_> {
     }
 
     async fn account(&self, account: &AccountPlan, client: &ClientName, before: Carried, offboarding: bool) -> Carried {
-        let mut run = account::Run::new(self, client, before);
+        let mut run = account::Run::new(self, client, account, before);
         for action in account.actions.iter().filter(|a| due(a, offboarding)) {
             run.step(action).await;
         }

@@ -1,9 +1,11 @@
 //! What an answer means for an action that was not carried out: whom it waits for, who must
 //! act, or that it is tried again. A pure table.
 
-use crate::domain::AccountId;
+use crate::domain::text::inert;
+use crate::domain::{AccountId, Foreign};
+use crate::journal::{BookError, JournalError};
 use crate::plan::{OpKind, Reason, Verdict, VerdictState};
-use crate::provider::ApiError;
+use crate::provider::{ApiError, ApiErrorKind};
 
 use super::outcome::{Outcome, Refusal};
 
@@ -15,6 +17,38 @@ pub fn failed(error: Option<&ApiError>, message: String) -> Verdict {
         message,
         request_id: error.and_then(|error| error.request_id.clone()),
     }
+}
+
+/// The journal gave no permit: nothing was sent.
+pub fn not_permitted(error: &BookError) -> Verdict {
+    let (state, reason, message) = match error {
+        BookError::Journal(JournalError::Frozen { reason }) => (
+            VerdictState::Blocked,
+            Some(Reason::Frozen),
+            format!("frozen: {}; `bursar unfreeze` lets it go on", inert(reason)),
+        ),
+        BookError::Journal(JournalError::Conflict { .. }) => {
+            (VerdictState::Failed, None, "another process works on this; it is looked at again".to_owned())
+        }
+        BookError::Journal(error) => (VerdictState::Failed, None, format!("{error}; nothing was sent")),
+        BookError::Rejected(why) => (
+            VerdictState::Waiting,
+            Some(Reason::OutcomeSettling),
+            format!("{why}; it is looked for, and nothing is sent meanwhile"),
+        ),
+    };
+    Verdict { state, reason, message, request_id: None }
+}
+
+/// What was read before the plan was made is not so any more: no money moves on it.
+pub fn moved(what: &str) -> Verdict {
+    failed(None, format!("{what} changed since the plan was made, so nothing was bought; it is looked at again"))
+}
+
+/// The error of a request that was permitted and came too late to be sent.
+pub fn too_late(request: &str) -> ApiError {
+    let why = Foreign::new("its time was over before it could be sent");
+    ApiError { request: request.to_owned(), request_id: None, kind: ApiErrorKind::NotSent { why } }
 }
 
 /// A create whose answer was lost and which was not found: nobody sends it again.

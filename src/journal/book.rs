@@ -79,7 +79,8 @@ pub enum Standing {
     Free,
     /// It may be happening, or have happened.
     Unsettled(Row),
-    /// It was done, and what was read may be older than that, until this time.
+    /// It was done, and what was read may be older than that, until this time; so even where
+    /// it is wanted anew.
     Settling(Row, Timestamp),
     /// It was done, and everything read since shows the opposite: somebody undid it.
     Undone(Row),
@@ -203,11 +204,16 @@ impl Book {
         match row.state {
             State::Sending | State::Unknown | State::Ask => Standing::Unsettled(row),
             State::Prepared | State::Refused => Standing::Free,
-            State::Done if row.released => Standing::Free,
             State::Done => {
                 let ended = row.ended_at.unwrap_or(Timestamp::MIN);
                 let shows = ended.saturating_add(self.rules.settle).unwrap_or(Timestamp::MAX);
-                if read_began < shows { Standing::Settling(row, shows) } else { Standing::Undone(row) }
+                if read_began < shows {
+                    Standing::Settling(row, shows)
+                } else if row.released {
+                    Standing::Free
+                } else {
+                    Standing::Undone(row)
+                }
             }
         }
     }
@@ -339,6 +345,15 @@ impl Book {
         self.apply_all(steps).await.map(|_| ())
     }
 
+    /// After a failover: what was prepared may have been sent, for the permit may be lost.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn doubt(&self) -> Result<(), BookError> {
+        let open = self.rows().into_iter().filter(|row| matches!(row.state, State::Prepared | State::Sending));
+        self.apply_all(open.map(|row| (row, Event::Doubted)).collect()).await.map(|_| ())
+    }
+
     /// Writes facts and entries.
     ///
     /// # Errors
@@ -455,7 +470,7 @@ impl Book {
 /// The entry that tells what became of a row.
 pub(super) fn describe(row: &Row, kind: EntryKind, at: Timestamp, actor: &str) -> Entry {
     let Row { operation, attempt, account_id, verdict, request_id, cause, invited, .. } = row;
-    let Cause { source, revision, monthly, offboarding, person, access, what } = cause;
+    let Cause { source, revision, monthly, offboarding, person, access, wanted: _, what } = cause;
     let why = verdict.as_ref().filter(|_| kind != EntryKind::Done).map(|verdict| format!(": {}", verdict.message));
     let is_done = kind == EntryKind::Done;
     let access = access.map(|access| if *invited { "invited".to_owned() } else { access.to_string() });

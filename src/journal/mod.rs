@@ -6,15 +6,18 @@
 //! keeps the rows and knows nothing of the protocol but one rule: a row is replaced only by
 //! whoever saw its latest version.
 
+pub mod backup;
 mod book;
 mod fact;
 mod group;
 mod history;
+pub mod lock;
 mod memory;
 mod open;
 mod operation;
 mod postgres;
 mod queue;
+pub mod request;
 mod row;
 mod sqlite;
 pub mod step;
@@ -27,6 +30,7 @@ pub use memory::InMemory;
 pub use open::{Address, AddressError, DEFAULT, fresh_id, open_beside, open_executor};
 pub use operation::{Operation, OperationId, Owner, ScopeId};
 pub use postgres::InDatabase;
+pub use request::Request;
 pub use row::{Cause, Repeat, Row, State, Version};
 pub use sqlite::{InFile, network_file_system};
 pub use step::{Answer, Effect, Event, Rejected, Rules, Sight, Word, step};

@@ -68,6 +68,9 @@ pub struct Cause {
     /// What they may do when it is done: `full`, `limited`, or nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// The digest of what was wanted of the client then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<String>,
     /// In words, as the plan has it.
     pub what: String,
 }

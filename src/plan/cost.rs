@@ -1,6 +1,6 @@
 //! The money: list prices a month, now and with everyone wanted. Trials are ignored.
 
-use crate::domain::Money;
+use crate::domain::{Money, PlanId};
 use crate::provider::{Offer, Subscription};
 
 use super::decide::{Draft, Found, World};
@@ -29,6 +29,29 @@ fn subscription_price(offer: &Offer, subscription: Option<&Subscription>) -> Opt
     };
     let plan = offer.plan(&subscription.plan)?;
     price::monthly(plan, subscription.seats.unwrap_or_else(|| price::included(plan)))
+}
+
+/// By how much an action changes the list price a month of an account; `None` where it does
+/// not, or a price is custom.
+pub fn monthly_change(offer: &Offer, op: &Op, now: Option<&Subscription>) -> Option<Money> {
+    let price = |plan: &PlanId, seats: Option<u32>| {
+        let plan = offer.plan(plan)?;
+        price::monthly(plan, seats.unwrap_or_else(|| price::included(plan)))
+    };
+    let before = || subscription_price(offer, now);
+    let change = match op {
+        Op::Subscribe { plan, seats } | Op::ChangePlan { from: _, to: plan, seats, downgrade: _ } => {
+            price(plan, *seats)? - before()?
+        }
+        Op::SetSeats { plan, from: _, to } => price(plan, Some(*to))? - before()?,
+        Op::Unsubscribe { plan: _ } => Money::ZERO - before()?,
+        Op::CreateAccount { .. }
+        | Op::UpdateAccount { .. }
+        | Op::RemoveMember { .. }
+        | Op::AddMember { .. }
+        | Op::SetAccess { .. } => return None,
+    };
+    (change != Money::ZERO).then_some(change)
 }
 
 /// Sets a draft's price now and with everyone wanted, from the actions as they stand.

@@ -122,6 +122,13 @@ pub(super) fn account(part: &AccountPlan, client: &Client) -> String {
     canon.finish()
 }
 
+/// The digest of what is wanted of a client.
+pub fn of_wanted(client: &Client) -> String {
+    let mut canon = Canon::new("wanted");
+    wanted(&mut canon, client);
+    canon.finish()
+}
+
 /// The digest of a document that does not hold.
 pub(super) fn invalid(name: Option<&ClientName>, account: Option<&AccountId>) -> String {
     let mut canon = Canon::new("invalid");

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{ClientName, Email, RequestId};
+use crate::domain::{AccountId, AccountName, ClientName, Email, Money, RequestId};
 
 use super::tree::Reason;
 
@@ -15,6 +15,69 @@ pub struct Known {
     /// What became of actions that were tried and are not to be tried again yet. Whoever
     /// keeps this drops an entry when its time has come, or when the manifest changed.
     pub verdicts: BTreeMap<ActionKey, Verdict>,
+    /// What may be happening, or have happened, without anybody knowing: nothing else is
+    /// written to the account meanwhile, and no account of that name is made.
+    pub unsettled: Vec<Unsettled>,
+    /// What was done before and has a say in whether it is done again.
+    pub past: BTreeMap<Series, Past>,
+    /// What the guard rails remember.
+    pub rails: RailMemory,
+    /// All writes are stopped, for this reason.
+    pub frozen: Option<String>,
+    /// More accounts are gone than a few: an outage, not an order to create.
+    pub vanished: Option<Vanished>,
+}
+
+/// An operation whose outcome is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Whose and what.
+    pub series: Series,
+    /// The name of the account that it may have made.
+    pub account_name: Option<AccountName>,
+    /// The account that it was written to.
+    pub account_id: Option<AccountId>,
+    /// How it stands, and what ends that.
+    pub verdict: Verdict,
+}
+
+/// Something that was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Past {
+    /// A moment ago: what is read may be older than that.
+    Settling,
+    /// Everything that was read since shows the opposite: somebody undid it.
+    Undone {
+        /// The account that it was, for a create.
+        account: Option<AccountId>,
+        /// The person had been invited only.
+        invited: bool,
+    },
+}
+
+/// What the guard rails remember of the last 24 hours, and of people's answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RailMemory {
+    /// Accounts that were created.
+    pub created: u32,
+    /// By how much the price a month rose.
+    pub increase: Money,
+    /// Members who were removed, offboardings aside.
+    pub removed: u32,
+    /// Rails that tripped: flag to the value that it had then. Such a rail stays tripped until
+    /// a person lets a plan pass, or sets another value.
+    pub latched: BTreeMap<String, String>,
+    /// A person lets this plan pass.
+    pub lifted: bool,
+}
+
+/// Known accounts that are not there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vanished {
+    /// How many are gone.
+    pub missing: usize,
+    /// Of how many.
+    pub known: usize,
 }
 
 /// Which action of which client.

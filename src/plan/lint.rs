@@ -311,7 +311,9 @@ fn whole(plan: &Plan, inputs: &Inputs<'_>) -> Vec<String> {
     let mut faults = Vec::new();
     let actions = || plan.accounts.iter().flat_map(|account| &account.actions).filter(|action| planned(action));
     let creates = actions().filter(|action| creation(&action.op)).count();
-    if max_creates.is_some_and(|most| creates > most as usize) {
+    let memory = &inputs.known.rails;
+    let (lifted, created, removed_before) = (memory.lifted, memory.created as usize, memory.removed as usize);
+    if !lifted && creates > 0 && max_creates.is_some_and(|most| creates + created > most as usize) {
         faults.push(format!("{creates} creates are over the rail"));
     }
     if !allow_unsubscribe && actions().any(|action| matches!(action.op, Op::Unsubscribe { .. })) {
@@ -320,13 +322,21 @@ fn whole(plan: &Plan, inputs: &Inputs<'_>) -> Vec<String> {
     let buyers = plan.accounts.iter().filter(|account| account.actions.iter().any(|action| buys(account, action)));
     let rises = buyers.filter_map(|account| Some(account.monthly_after? - account.monthly_before?));
     let rise: Money = rises.filter(|rise| *rise > Money::ZERO).sum();
-    if max_monthly_increase.is_some_and(|most| rise > most) {
+    if !lifted && rise > Money::ZERO && max_monthly_increase.is_some_and(|most| rise + memory.increase > most) {
         faults.push(format!("the price rises by {rise}, over the rail"));
     }
     let removed = actions().filter(|a| matches!(a.op, Op::RemoveMember { .. }) && !a.offboarding).count();
     let scope: usize = plan.accounts.iter().filter_map(members).map(Vec::len).sum();
-    if removed > Policy::REMOVALS_ALWAYS as usize && removed * 100 > *max_removals_percent as usize * scope {
+    let (all, of) = (removed + removed_before, scope + removed_before);
+    let many = all > Policy::REMOVALS_ALWAYS as usize && all * 100 > *max_removals_percent as usize * of;
+    if !lifted && removed > 0 && many {
         faults.push(format!("{removed} removals of {scope} members are over the rail"));
+    }
+    if inputs.known.frozen.is_some() && actions().next().is_some() {
+        faults.push("something is planned while all writes are stopped".to_owned());
+    }
+    if inputs.known.vanished.is_some() && creates > 0 {
+        faults.push("accounts are created while known ones are gone".to_owned());
     }
     if plan.requests.to_apply != actions().count() as u64 {
         faults.push("the requests to apply are not the planned actions".to_owned());

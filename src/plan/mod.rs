@@ -19,8 +19,10 @@ mod snapshot;
 mod tree;
 mod words;
 
+pub use cost::monthly_change;
 pub use decide::{Inputs, plan, state_of};
-pub use known::{ActionKey, Known, OpKind, Series, Verdict, VerdictState};
+pub use digest::of_wanted as wanted_digest;
+pub use known::{ActionKey, Known, OpKind, Past, RailMemory, Series, Unsettled, Vanished, Verdict, VerdictState};
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
 pub use policy::{Adopt, Policy};

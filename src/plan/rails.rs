@@ -3,13 +3,15 @@
 
 use crate::domain::Money;
 
-use super::decide::Draft;
+use super::decide::{Draft, Inputs};
+use super::known::Vanished;
 use super::policy::Policy;
 use super::tree::{Action, ActionState, Op, Reason, TrippedRail};
 use super::words::count;
 
 /// `--max-removals` and `--allow-removals`. Offboardings need neither and count in neither.
-pub(super) fn removals(drafts: &mut [Draft<'_>], policy: &Policy, tripped: &mut Vec<TrippedRail>) {
+pub(super) fn removals(drafts: &mut [Draft<'_>], inputs: &Inputs<'_>, tripped: &mut Vec<TrippedRail>) {
+    let memory = &inputs.known.rails;
     let unlisted = |action: &Action| !action.offboarding;
     let held = drafts.iter().flat_map(|draft| &draft.removals);
     let held = held.filter(|r| r.action.state == ActionState::Blocked && r.action.reason == Some(Reason::GuardRail));
@@ -30,19 +32,27 @@ pub(super) fn removals(drafts: &mut [Draft<'_>], policy: &Policy, tripped: &mut 
     let leaving = leaving.count() as u64;
     let ours = drafts.iter().filter(|draft| draft.found.observed().is_some());
     let in_scope = ours.map(|draft| draft.people.present.len() as u64).sum::<u64>();
-    let percent = policy.max_removals_percent;
-    if leaving <= u64::from(Policy::REMOVALS_ALWAYS) || leaving * 100 <= u64::from(percent) * in_scope {
+    let percent = inputs.policy.max_removals_percent;
+    let value = format!("{percent}%");
+    let before = u64::from(memory.removed);
+    // Those who left within the day were in scope when it began.
+    let (all, scope) = (leaving + before, in_scope + before);
+    let over = all > u64::from(Policy::REMOVALS_ALWAYS) && all * 100 > u64::from(percent) * scope;
+    if !stops(inputs, "--max-removals", &value, leaving > 0, over) {
         return;
     }
-    let message = format!("{leaving} of the {in_scope} members in scope would be removed");
+    let message = format!(
+        "{leaving} of the {in_scope} members in scope would be removed{}",
+        within_a_day((before > 0).then(|| format!("{before} were")))
+    );
     tripped.push(TrippedRail {
         flag: "--max-removals",
-        value: format!("{percent}%"),
-        message: format!("{message}, and all of them stay; look why, then raise it for this run"),
+        value: value.clone(),
+        message: format!("{message}, and all of them stay; {NEXT}"),
     });
     for removal in drafts.iter_mut().flat_map(|draft| &mut draft.removals) {
         if removal.action.is_planned() && unlisted(&removal.action) {
-            let why = format!("{message}, over --max-removals {percent}%");
+            let why = format!("{message}, over --max-removals {value}");
             removal.action.hold(ActionState::Blocked, Reason::GuardRail, why);
         }
     }
@@ -69,42 +79,90 @@ pub(super) fn unsubscribes(drafts: &mut [Draft<'_>], policy: &Policy, tripped: &
     }
 }
 
-/// `--max-creates`.
-pub(super) fn creates(drafts: &mut [Draft<'_>], policy: &Policy, tripped: &mut Vec<TrippedRail>) {
-    let Some(most) = policy.max_creates else { return };
+/// `--max-creates`, and the breaker for accounts that vanished.
+pub(super) fn creates(drafts: &mut [Draft<'_>], inputs: &Inputs<'_>, tripped: &mut Vec<TrippedRail>) {
     let is_create = |op: &Op| matches!(op, Op::CreateAccount { .. });
+    if let Some(Vanished { missing, known }) = inputs.known.vanished {
+        breaker(drafts, missing, known, tripped);
+    }
+    let Some(most) = inputs.policy.max_creates else { return };
+    let before = inputs.known.rails.created;
     let planned = drafts.iter().flat_map(|draft| &draft.actions).filter(|a| a.is_planned() && is_create(&a.op)).count();
-    if planned <= most as usize {
+    let over = planned + before as usize > most as usize;
+    if !stops(inputs, "--max-creates", &most.to_string(), planned > 0, over) {
         return;
     }
-    let what = format!("{} would be created", count(planned, "account", "accounts"));
+    let what = format!(
+        "{} would be created{}",
+        count(planned, "account", "accounts"),
+        within_a_day((before > 0).then(|| format!("{before} were")))
+    );
     block(drafts, |_, op| is_create(op), &format!("{what}, over --max-creates {most}"));
     tripped.push(TrippedRail {
         flag: "--max-creates",
         value: most.to_string(),
-        message: format!("{what}, and none of them is; look why, then raise it for this run"),
+        message: format!("{what}, and none of them is; {NEXT}"),
     });
+}
+
+/// Stops all creates while more known accounts are gone than a few: an outage reads like that.
+fn breaker(drafts: &mut [Draft<'_>], missing: usize, known: usize, tripped: &mut Vec<TrippedRail>) {
+    let what = format!("{missing} of {} that were there are not listed", count(known, "account", "accounts"));
+    for action in drafts.iter_mut().flat_map(|draft| &mut draft.actions) {
+        if action.is_planned() && matches!(action.op, Op::CreateAccount { .. }) {
+            let message = format!("{what}, which looks like an outage; nothing is created meanwhile");
+            action.hold(ActionState::Blocked, Reason::AccountsVanished, message);
+        }
+    }
+    tripped.push(TrippedRail {
+        flag: "breaker",
+        value: "accounts vanished".to_owned(),
+        message: format!(
+            "{what}, which looks like an outage, so nothing is created; if they were closed on purpose, take their \
+             manifests out, or `bursar reaffirm` each client that is to get a new one"
+        ),
+    });
+}
+
+/// What a person does about a rail that tripped.
+const NEXT: &str = "look why, then let this plan pass by its digest (--approve), or set another value";
+
+/// Whether a rail stops its kind: something of it is planned, and it is over, or was before
+/// at the same value and nobody let a plan pass since. A plan that a person let pass is not
+/// stopped.
+fn stops(inputs: &Inputs<'_>, flag: &str, value: &str, planned: bool, over: bool) -> bool {
+    let memory = &inputs.known.rails;
+    let latched = memory.latched.get(flag).is_some_and(|then| then == value);
+    planned && !memory.lifted && (over || latched)
+}
+
+fn within_a_day(before: Option<String>) -> String {
+    before.map_or_else(String::new, |before| format!(" ({before} within 24 hours)"))
 }
 
 /// `--max-monthly-increase`, over the list price a month with everyone wanted. Whether it
 /// tripped.
-pub(super) fn money(drafts: &mut [Draft<'_>], policy: &Policy, tripped: &mut Vec<TrippedRail>) -> bool {
-    let Some(most) = policy.max_monthly_increase else { return false };
+pub(super) fn money(drafts: &mut [Draft<'_>], inputs: &Inputs<'_>, tripped: &mut Vec<TrippedRail>) -> bool {
+    let Some(most) = inputs.policy.max_monthly_increase else { return false };
     let rise: Money = drafts
         .iter()
         .filter(|draft| draft.actions.iter().any(|action| action.is_planned() && raises(draft, &action.op)))
         .filter_map(|draft| Some(draft.after? - draft.before?))
         .filter(|rise| *rise > Money::ZERO)
         .sum();
-    if rise <= most {
+    let before = inputs.known.rails.increase;
+    if !stops(inputs, "--max-monthly-increase", &most.to_string(), rise > Money::ZERO, rise + before > most) {
         return false;
     }
-    let what = format!("the list price would rise by {rise} a month");
+    let what = format!(
+        "the list price would rise by {rise} a month{}",
+        within_a_day((before > Money::ZERO).then(|| format!("it rose by {before}")))
+    );
     block(drafts, raises, &format!("{what}, over --max-monthly-increase {most}"));
     tripped.push(TrippedRail {
         flag: "--max-monthly-increase",
         value: most.to_string(),
-        message: format!("{what}, so no plan or seat is bought; look why, then raise it for this run"),
+        message: format!("{what}, so no plan or seat is bought; {NEXT}"),
     });
     true
 }

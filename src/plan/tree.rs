@@ -353,6 +353,12 @@ pub enum Reason {
     OutcomeUnknown,
     /// An account that was there is gone; not made again by itself (rule R1).
     RemovedElsewhere,
+    /// An invitation was revoked or declined; not sent again by itself.
+    InvitationGone,
+    /// All writes of the fleet are stopped.
+    Frozen,
+    /// Too many known accounts are gone at once: nothing is created meanwhile.
+    AccountsVanished,
     /// A rail of the operator.
     GuardRail,
     /// Would remove the last full-access member, or ourselves.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bursar::controller::{Reconciler, Report, observe};
+use bursar::controller::{Keeping, Reconciler, Report, observe};
 use bursar::domain::{Access, AccountId, AccountName, ClientName, Email, Money};
 use bursar::execute::{Options as Carrying, Silent};
 use bursar::manifest::{Client, Membership, Offboarding, SourceRef, Wanted, WantedMember, WantedPlan};
@@ -190,8 +190,14 @@ impl Case {
     /// As another process would begin: with nothing in mind.
     fn reconciler(&self) -> Reconciler {
         let api = ApiInfo { provider: "dnsimple".into(), url: self.world.sandbox.api_url() };
-        let mut reconciler =
-            Reconciler::new(api, Arc::new(self.reader.clone()), self.policy.clone(), Selector::default(), 1);
+        let mut reconciler = Reconciler::new(
+            api,
+            Arc::new(self.reader.clone()),
+            self.policy.clone(),
+            Selector::default(),
+            Keeping::in_memory("test"),
+            1,
+        );
         reconciler.options = Carrying { pause: std::time::Duration::from_millis(1), ..Carrying::default() };
         reconciler
     }

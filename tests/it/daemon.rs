@@ -48,7 +48,7 @@ async fn a_manifest_that_stops_parsing_keeps_its_last_good_version_in_force() {
     let world = World::new(&["jane@acme.example"]).await;
     world.client("acme", &["jane@acme.example"]);
     world.client("beta", &[]);
-    let mut daemon = Running::start(world.command(&["run", "--interval", "1s"]));
+    let mut daemon = Running::start(world.command(&["run", "--interval", "1s", "--on-removed", "heal"]));
     daemon.wait_for("2 clients: 2 in sync", SOON);
     world.write("acme.yaml", "apiVersion: [\n");
     daemon.wait_for("last good version stays in force", SOON);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bursar::controller::Reconciler;
+use bursar::controller::{Keeping, Reconciler};
 use bursar::domain::{AccountName, ClientName, Email};
 use bursar::execute::Silent;
 use bursar::manifest::{Client, Membership, SourceRef, Wanted, WantedPlan};
@@ -37,7 +37,14 @@ fn reconciler(sandbox: &Sandbox) -> (Reconciler, dnsimple::Reader) {
     let token = Token::from_text(sandbox.token().to_owned()).unwrap();
     let reader = dnsimple::connect(dnsimple::Config::new(url, token)).unwrap();
     let api = ApiInfo { provider: "dnsimple".into(), url: sandbox.api_url() };
-    let made = Reconciler::new(api, Arc::new(reader.clone()), Policy::default(), Selector::default(), 1);
+    let made = Reconciler::new(
+        api,
+        Arc::new(reader.clone()),
+        Policy::default(),
+        Selector::default(),
+        Keeping::in_memory("test"),
+        1,
+    );
     (made, reader)
 }
 

@@ -1,6 +1,7 @@
 //! The planner: from what is wanted and what is there to the actions, account by account.
 
 mod account;
+mod memory;
 mod people;
 mod settle;
 mod subscription;
@@ -50,17 +51,19 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     drafts.sort_by(|a, b| a.client.name.cmp(&b.client.name));
 
     // Who leaves is settled before seats are counted: a removal that a rail stops frees none.
-    rails::removals(&mut drafts, inputs.policy, &mut tripped);
+    rails::removals(&mut drafts, inputs, &mut tripped);
     for draft in &mut drafts {
         draft.decide(&world);
+        memory::hold_unsettled(draft, &world);
     }
     rails::unsubscribes(&mut drafts, inputs.policy, &mut tripped);
-    rails::creates(&mut drafts, inputs.policy, &mut tripped);
+    rails::creates(&mut drafts, inputs, &mut tripped);
     for draft in &mut drafts {
         cascade(draft);
         cost::price(draft, &world);
     }
-    if rails::money(&mut drafts, inputs.policy, &mut tripped) {
+    let held_by_money = rails::money(&mut drafts, inputs, &mut tripped);
+    if memory::freeze(&mut drafts, inputs.known.frozen.as_deref()) || held_by_money {
         for draft in &mut drafts {
             cascade(draft);
             cost::price(draft, &world);

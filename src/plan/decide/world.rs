@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::domain::{AccountId, ClientName, Email};
 use crate::manifest::{Client, Offboarding};
-use crate::plan::known::VerdictState;
+use crate::plan::known::{Past, Series, Verdict, VerdictState};
 use crate::plan::matching::{FoundBy, Match, Matching, match_accounts};
 use crate::plan::policy::Adopt;
-use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Reason};
+use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Reason};
 use crate::plan::{ObservedAccount, cost, digest};
 use crate::provider::{Capability, MemberState, Offer};
 
@@ -128,21 +128,17 @@ impl<'a> World<'a> {
     /// be a user by now waits for no sign-up any more.
     pub(super) fn recall(&self, client: &ClientName, mut action: Action) -> Action {
         let verdicts = &self.inputs.known.verdicts;
-        if verdicts.is_empty() || !action.is_planned() {
+        if !action.is_planned() {
             return action;
         }
-        let Some(verdict) = verdicts.get(&action.op.key(client)) else { return action };
-        if verdict.reason == Some(Reason::AwaitingSignup) && !action.unregistered {
-            return action;
+        if let Some(verdict) = verdicts.get(&action.op.key(client))
+            && (verdict.reason != Some(Reason::AwaitingSignup) || action.unregistered)
+        {
+            return told(action, verdict);
         }
-        action.state = match verdict.state {
-            VerdictState::Waiting => ActionState::Waiting,
-            VerdictState::Blocked => ActionState::Blocked,
-            VerdictState::Failed => ActionState::Failed,
-        };
-        action.reason = verdict.reason;
-        action.message.clone_from(&verdict.message);
-        action.request_id = verdict.request_id.clone();
+        if let Some(past) = self.inputs.known.past.get(&Series::of(client, &action.op)) {
+            past_of(&mut action, client, past);
+        }
         action
     }
 
@@ -173,5 +169,57 @@ impl<'a> World<'a> {
                 }
             })
             .collect()
+    }
+}
+
+/// An action as a verdict has it.
+pub(super) fn told(mut action: Action, verdict: &Verdict) -> Action {
+    action.state = match verdict.state {
+        VerdictState::Waiting => ActionState::Waiting,
+        VerdictState::Blocked => ActionState::Blocked,
+        VerdictState::Failed => ActionState::Failed,
+    };
+    action.reason = verdict.reason;
+    action.message.clone_from(&verdict.message);
+    action.request_id.clone_from(&verdict.request_id);
+    action
+}
+
+/// Holds what was done before: what is seen may be old, or somebody undid it on purpose.
+fn past_of(action: &mut Action, client: &ClientName, past: &Past) {
+    match (past, &action.op) {
+        (Past::Settling, _) => action.hold(
+            ActionState::Waiting,
+            Reason::OutcomeSettling,
+            "it was done a moment ago, and what the server shows may be older than that; it is looked at again",
+        ),
+        (Past::Undone { account, invited: _ }, Op::CreateAccount { .. }) => {
+            let id = account.as_ref().map_or_else(|| "its account".to_owned(), |id| format!("account {id}"));
+            action.hold(
+                ActionState::Blocked,
+                Reason::RemovedElsewhere,
+                format!(
+                    "{id} was there and is not listed any more; it is not made again by itself. If it was closed on \
+                     purpose, take the manifest out; if a new one is wanted: bursar reaffirm {client}"
+                ),
+            );
+        }
+        (Past::Undone { account: _, invited }, Op::AddMember { email, access: _ }) => {
+            let (reason, what) = if *invited {
+                (Reason::InvitationGone, "had been invited, and the invitation was revoked or declined")
+            } else {
+                (Reason::RemovedElsewhere, "had been added, and somebody removed them since")
+            };
+            action.hold(
+                ActionState::Blocked,
+                reason,
+                format!(
+                    "{email} {what}; they are not added again by themselves. If that was right, take them out of the \
+                     manifests; if not: bursar reaffirm {client} {email}"
+                ),
+            );
+        }
+        // Everything else states an end, and is set right.
+        (Past::Undone { .. }, _) => {}
     }
 }

@@ -31,7 +31,7 @@ fn more_creates_than_allowed_are_all_stopped_and_the_rest_goes_on() {
         skipped: subscribe to teams-v2-monthly with 1 seat: the account is not created
 
     Guard rails
-      --max-creates 1: 2 accounts would be created, and none of them is; look why, then raise it for this run
+      --max-creates 1: 2 accounts would be created, and none of them is; look why, then let this plan pass by its digest (--approve), or set another value
 
     List price a month in USD: 29.00 now, 29.00 after, 0.00
     Plan: 1 to update; 2 blocked; 1 request.
@@ -48,7 +48,7 @@ fn the_price_may_not_rise_past_the_rail() {
     assert!(at(87).rails.is_empty(), "as much as is allowed is allowed");
     let plan = at(86);
     insta::assert_snapshot!(short(&plan, "c0"), @"Blocked: CreateAccount Planned, Subscribe Blocked(GuardRail)");
-    insta::assert_snapshot!(plan.rails[0].message, @"the list price would rise by 87.00 a month, so no plan or seat is bought; look why, then raise it for this run");
+    insta::assert_snapshot!(plan.rails[0].message, @"the list price would rise by 87.00 a month, so no plan or seat is bought; look why, then let this plan pass by its digest (--approve), or set another value");
     assert_eq!(plan.cost.after, Money::ZERO, "what is blocked costs nothing");
 }
 
@@ -64,7 +64,7 @@ fn a_person_added_to_everybody_counts_everywhere() {
         w.policy.max_monthly_increase = Some(Money::cents(100 * 100));
     });
     let plan = world.plan();
-    insta::assert_snapshot!(plan.rails[0].message, @"the list price would rise by 116.00 a month, so no plan or seat is bought; look why, then raise it for this run");
+    insta::assert_snapshot!(plan.rails[0].message, @"the list price would rise by 116.00 a month, so no plan or seat is bought; look why, then let this plan pass by its digest (--approve), or set another value");
     insta::assert_snapshot!(short(&plan, "c3"), @"Blocked: SetSeats Blocked(GuardRail), AddMember pat@agency.example Skipped(DependencyNotMet)");
 }
 
@@ -83,7 +83,7 @@ fn removals_past_the_share_are_all_stopped_but_a_few_always_pass() {
     assert!(with_unlisted(5).plan().rails.is_empty(), "5 of 6 are let through");
     let plan = with_unlisted(6).plan();
     assert!(plan.accounts[0].actions.iter().all(|action| action.state == ActionState::Blocked));
-    insta::assert_snapshot!(plan.rails[0].message, @"6 of the 7 members in scope would be removed, and all of them stay; look why, then raise it for this run");
+    insta::assert_snapshot!(plan.rails[0].message, @"6 of the 7 members in scope would be removed, and all of them stay; look why, then let this plan pass by its digest (--approve), or set another value");
 }
 
 #[test]

@@ -1,0 +1,667 @@
+//! What the journal tells the passes, and what the passes tell the journal: recovery, what a
+//! complete look settles, who left the manifests, and what a plan is to know.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{AccountId, ClientName, Clock, Email, MachineClock, Money};
+use crate::journal::{
+    Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, InMemory, Journal, JournalError, JournalId,
+    OperationId, Owner, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request,
+};
+use crate::manifest::Wanted;
+use crate::plan::{
+    ActionKey, Known, OpKind, Past, RailMemory, Reason, Series, Snapshot, TrippedRail, Unsettled, Vanished, Verdict,
+    VerdictState,
+};
+use crate::provider::{MemberState, Scope};
+
+/// The caps count what so many hours did.
+const CAPS_HOURS: i64 = 24;
+
+/// Before the id of a bound account that is not there any more, and is known not to be.
+const GONE: &str = "gone:";
+
+/// So many known accounts may be gone at a time before it reads as an outage.
+const FEW: usize = 3;
+
+/// With which journal, as whom.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// Where intents and outcomes are kept.
+    pub journal: Arc<dyn Journal>,
+    /// The life of this process.
+    pub owner: Owner,
+    /// How long things take.
+    pub rules: Rules,
+    /// What the time is.
+    pub clock: Arc<dyn Clock>,
+    /// No other process can carry out with this journal.
+    pub alone: bool,
+    /// Accounts may be created without keys though nothing outlives the process (rule R7):
+    /// for simulations and tests.
+    pub forgetful: bool,
+    /// Nothing is written to it: a dry run works with a copy.
+    pub dry: bool,
+    /// Which earlier refusals still stand.
+    pub recall: Recall,
+    /// Make again what somebody undid elsewhere (`--on-removed heal`).
+    pub heal: bool,
+    /// Plans that a person lets pass, by their digest (`--approve`).
+    pub approved: BTreeSet<String>,
+}
+
+/// Which refusals of earlier processes still stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recall {
+    /// None: a person runs this, perhaps because they changed something.
+    Nothing,
+    /// Those that a person must end, unless the manifest changed: the daemon.
+    Blocked,
+    /// All: a dry run says what the daemon would say.
+    All,
+}
+
+impl Keeping {
+    /// With a journal that ends with the process.
+    pub fn in_memory(owner: &str) -> Self {
+        Self::with(Arc::new(InMemory::new(JournalId::new(owner))), owner)
+    }
+
+    /// With this journal, by this machine's clock.
+    pub fn with(journal: Arc<dyn Journal>, owner: &str) -> Self {
+        Self {
+            journal,
+            owner: Owner::new(owner),
+            rules: Rules::default(),
+            clock: Arc::new(MachineClock),
+            alone: true,
+            forgetful: true,
+            dry: false,
+            recall: Recall::Nothing,
+            heal: false,
+            approved: BTreeSet::new(),
+        }
+    }
+}
+
+/// The journal as the passes use it.
+#[derive(Debug)]
+pub struct Keeper {
+    keeping: Keeping,
+    book: Option<Arc<Book>>,
+    /// When the reads began that the next plan is made from.
+    began: Timestamp,
+    /// Done, and shown by a complete read since: what shows the opposite now is news.
+    shown: HashSet<OperationId>,
+    /// What was done within the last day, for the caps.
+    day: Vec<Entry>,
+    day_seq: Seq,
+    vanished: Option<Vanished>,
+}
+
+impl Keeper {
+    /// Opens nothing yet: the scope is known after the first look.
+    pub fn new(keeping: Keeping) -> Self {
+        Self {
+            keeping,
+            book: None,
+            began: Timestamp::MIN,
+            shown: HashSet::new(),
+            day: Vec::new(),
+            day_seq: 0,
+            vanished: None,
+        }
+    }
+
+    /// The book, once a look has told the scope.
+    pub fn book(&self) -> Option<&Arc<Book>> {
+        self.book.as_ref()
+    }
+
+    /// Whether an account may be created without a key: only where the intent outlives us.
+    pub fn may_create_without_keys(&self) -> bool {
+        self.keeping.forgetful || self.keeping.journal.is_lasting()
+    }
+
+    /// What the time is.
+    pub fn now(&self) -> Timestamp {
+        self.keeping.clock.now()
+    }
+
+    /// Opens the book of a scope, or takes in what others wrote to it; then recovers what a
+    /// process that is gone left behind. Tells whether the scope is another than before.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or did not take it.
+    pub async fn open(&mut self, scope: &Scope) -> Result<bool, BookError> {
+        let id = ScopeId::of(scope);
+        let before = self.book.as_ref().map(|book| book.scope().clone());
+        let moved = before.as_ref().is_some_and(|before| *before != id);
+        match &self.book {
+            Some(book) if !moved && !self.keeping.dry => book.refresh().await?,
+            _ => {
+                let Keeping { journal, owner, rules, clock, alone, dry, .. } = &self.keeping;
+                let journal =
+                    if *dry { copy_of(journal.as_ref(), &id, clock.now()).await? } else { Arc::clone(journal) };
+                let book = Book::open(journal, scope, owner.clone(), *rules, Arc::clone(clock), *alone).await?;
+                self.book = Some(Arc::new(book));
+                self.shown.clear();
+                (self.day, self.day_seq) = (Vec::new(), 0);
+                self.note_scope(scope).await?;
+            }
+        }
+        if let Some(book) = &self.book {
+            if let Some(failover) = book.journal().failed_over().await? {
+                tracing::warn!(
+                    "the journal's database took over from another and may have lost its last commits: what was \
+                     begun is read back before anything is sent"
+                );
+                book.doubt().await?;
+                book.journal().handled(&failover).await?;
+            }
+            book.recover().await?;
+        }
+        self.read_day().await?;
+        Ok(moved)
+    }
+
+    async fn note_scope(&self, scope: &Scope) -> Result<(), JournalError> {
+        let Some(book) = &self.book else { return Ok(()) };
+        let Scope { api_url, user_id, world } = scope;
+        let known = book.facts(FactKind::Scope);
+        let parts = [("url", Some(api_url)), ("user", Some(user_id)), ("world", world.as_ref())];
+        let new = parts
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .filter(|(key, value)| known.get(*key).is_none_or(|fact| fact.value != **value))
+            .map(|(key, value)| book.fact(FactKind::Scope, key, value.as_str()))
+            .collect();
+        book.note(new, Vec::new(), Vec::new()).await
+    }
+
+    /// What was done since the last time, for the caps of a day.
+    async fn read_day(&mut self) -> Result<(), JournalError> {
+        let Some(book) = &self.book else { return Ok(()) };
+        let now = self.keeping.clock.now();
+        let from = now.saturating_sub(SignedDuration::from_hours(CAPS_HOURS)).unwrap_or(Timestamp::MIN);
+        let query = Query {
+            scope: Some(book.scope().clone()),
+            kinds: vec![EntryKind::Done],
+            from: Some(from),
+            after: Some(self.day_seq),
+            ..Query::default()
+        };
+        for recorded in book.journal().history(&query).await? {
+            self.day_seq = self.day_seq.max(recorded.seq);
+            self.day.push(recorded.entry);
+        }
+        self.day.retain(|entry| entry.at >= from);
+        Ok(())
+    }
+
+    /// Takes in a look. `complete` says that the whole list was read (rule R4); `began` when.
+    /// Settles what can be settled, lets go of who left the manifests, and remembers whose
+    /// account is which and who is in them.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn take_in(&mut self, look: &Look<'_>) -> Result<(), BookError> {
+        self.began = look.began;
+        let Some(book) = self.book.clone() else { return Ok(()) };
+        let steps = self.steps(&book, look);
+        if !steps.is_empty() {
+            book.apply_all(steps).await?;
+        }
+        if look.complete {
+            self.note_accounts(&book, look).await?;
+        }
+        Ok(())
+    }
+
+    /// Before a plan is made from what was read earlier: only who left the manifests.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn let_go(&mut self, wanted: &Wanted) -> Result<(), BookError> {
+        let Some(book) = &self.book else { return Ok(()) };
+        let standing = Standings::of(wanted);
+        let bound = book.facts(FactKind::Binding).into_keys();
+        let left = bound.filter(|client| ClientName::parse(client).is_ok_and(|name| !standing.may_want(&name)));
+        let forget = left.map(|client| (FactKind::Binding, client)).collect();
+        book.note(Vec::new(), forget, Vec::new()).await?;
+        let steps =
+            book.rows().into_iter().filter_map(|row| standing.let_go(&row, book.clock().now()).map(|e| (row, e)));
+        let steps: Vec<_> = steps.collect();
+        book.apply_all(steps).await.map(|_| ())
+    }
+
+    fn steps(&mut self, book: &Book, look: &Look<'_>) -> Vec<(Row, Event)> {
+        let standing = Standings::of(look.wanted);
+        let settle_from = look.began.saturating_sub(book.rules().settle).unwrap_or(Timestamp::MIN);
+        let mut steps = Vec::new();
+        for row in book.rows() {
+            if let Some(event) = standing.let_go(&row, book.clock().now()) {
+                steps.push((row, event));
+                continue;
+            }
+            let recent = row.ended_at.is_some_and(|ended| ended >= settle_from);
+            let asks = match row.state {
+                State::Unknown | State::Ask | State::Prepared => true,
+                State::Done => recent && !self.shown.contains(&row.id()),
+                State::Sending | State::Refused => false,
+            };
+            if !asks || (!look.complete && row.operation.series.kind == OpKind::CreateAccount) {
+                continue;
+            }
+            let client = &row.operation.series.client;
+            let taken = |id: &AccountId| {
+                look.matched.iter().any(|(other, account)| other != client && account.as_ref() == Some(id))
+            };
+            match (request::sight(&row, &look.snapshot.accounts, taken), row.state) {
+                (Some(Sight::There { .. }), State::Done) => {
+                    self.shown.insert(row.id());
+                }
+                (None, _) | (_, State::Done) | (Some(Sight::Absent), State::Prepared) => {}
+                (Some(sight), _) => steps.push((row, Event::Looked { began: look.began, sight })),
+            }
+        }
+        steps
+    }
+
+    /// Whose account is which, who is in it, and whether more are gone than a few.
+    async fn note_accounts(&mut self, book: &Book, look: &Look<'_>) -> Result<(), JournalError> {
+        let listed: HashSet<&AccountId> = look.snapshot.accounts.iter().map(|seen| &seen.account.id).collect();
+        let bound = book.facts(FactKind::Binding);
+        let wanted: HashSet<&str> = look.wanted.clients.iter().map(|client| client.name.as_str()).collect();
+        let mut notes = Notes::default();
+        let mut missing = Vec::new();
+        let mut known = 0;
+        for (client, fact) in &bound {
+            let name = ClientName::parse(client).ok();
+            if !wanted.contains(client.as_str()) && !look.is_invalid(name.as_ref()) {
+                notes.forget.push((FactKind::Binding, client.clone()));
+            } else if !fact.value.starts_with(GONE) {
+                known += 1;
+                if !listed.contains(&AccountId::new(fact.value.as_str())) {
+                    missing.push((name, AccountId::new(fact.value.as_str())));
+                }
+            }
+        }
+        let outage = missing.len() > FEW || (known > 0 && listed.is_empty());
+        self.vanished = outage.then_some(Vanished { missing: missing.len(), known });
+        // A few that are gone are somebody's doing, each its own client's affair from now on.
+        for (client, id) in missing.into_iter().filter(|_| !outage) {
+            let Some(client) = client else { continue };
+            notes.facts.push(book.fact(FactKind::Binding, client.as_str(), format!("{GONE}{}", id.as_str())));
+            notes.entries.push(Entry {
+                message: format!("account {id} of {client} is not listed any more"),
+                client: Some(client),
+                account: Some(id),
+                ..book.entry(EntryKind::Gone)
+            });
+        }
+        for (client, account) in look.matched {
+            let Some(id) = account else { continue };
+            if bound.get(client.as_str()).is_none_or(|fact| fact.value != id.as_str()) {
+                notes.facts.push(book.fact(FactKind::Binding, client.as_str(), id.as_str()));
+                let entry = Entry {
+                    client: Some(client.clone()),
+                    account: Some(id.clone()),
+                    message: format!("{client} is account {id}"),
+                    ..book.entry(EntryKind::Bound)
+                };
+                notes.entries.push(entry);
+            }
+        }
+        note_members(book, look, &mut notes);
+        let Notes { facts, forget, entries } = notes;
+        book.note(facts, forget, entries).await
+    }
+
+    /// People who turned out to be users.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn registered<'a>(&self, people: impl Iterator<Item = &'a Email>) -> Result<(), JournalError> {
+        let Some(book) = &self.book else { return Ok(()) };
+        let known = book.facts(FactKind::Registered);
+        let new: BTreeSet<&Email> = people.filter(|person| !known.contains_key(person.key())).collect();
+        let facts = new.into_iter().map(|person| book.fact(FactKind::Registered, person.key(), person.as_str()));
+        book.note(facts.collect(), Vec::new(), Vec::new()).await
+    }
+
+    /// Rails that tripped stay tripped; each is told once.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn latch(&self, rails: &[TrippedRail], digest: &str) -> Result<(), JournalError> {
+        let Some(book) = &self.book else { return Ok(()) };
+        let latched = book.facts(FactKind::Latched);
+        let new: Vec<_> = rails
+            .iter()
+            .filter(|rail| rail.flag.starts_with("--max-"))
+            .filter(|rail| latched.get(rail.flag).is_none_or(|fact| fact.value != rail.value))
+            .collect();
+        let facts = new.iter().map(|rail| book.fact(FactKind::Latched, rail.flag, rail.value.as_str())).collect();
+        let entry = |rail: &&TrippedRail| Entry {
+            message: format!("{} {}: {} (plan {digest})", rail.flag, rail.value, rail.message),
+            ..book.entry(EntryKind::RailTripped)
+        };
+        book.note(facts, Vec::new(), new.iter().map(entry).collect()).await
+    }
+
+    /// Whether a person lets this plan pass.
+    pub fn is_approved(&self, digest: &str) -> bool {
+        let by_journal = self.book.as_ref().is_some_and(|book| book.facts(FactKind::Approved).contains_key(digest));
+        by_journal || self.keeping.approved.contains(digest)
+    }
+
+    /// An approval is used up by the plan that it was given for; the rails begin anew.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn use_approval(&mut self, digest: &str) -> Result<(), JournalError> {
+        let flag = self.keeping.approved.remove(digest);
+        let Some(book) = &self.book else { return Ok(()) };
+        let mut forget: Vec<_> =
+            book.facts(FactKind::Latched).into_keys().map(|flag| (FactKind::Latched, flag)).collect();
+        forget.push((FactKind::Approved, digest.to_owned()));
+        let mut entries = Vec::new();
+        if flag {
+            let message = format!("plan {digest} may pass the rails");
+            entries.push(Entry { message, ..book.entry(EntryKind::Approved) });
+        }
+        book.note(Vec::new(), forget, entries).await
+    }
+
+    /// Refusals of earlier processes that still stand.
+    pub fn recalled(&self, digests: &BTreeMap<ClientName, String>) -> Vec<(ActionKey, Verdict)> {
+        let Some(book) = &self.book else { return Vec::new() };
+        let stands = |row: &Row, verdict: &Verdict| match self.keeping.recall {
+            Recall::Nothing => false,
+            Recall::All => true,
+            Recall::Blocked => verdict.state == VerdictState::Blocked,
+        } && row.cause.wanted.as_ref() == digests.get(&row.operation.series.client);
+        book.rows()
+            .into_iter()
+            .filter(|row| row.state == State::Refused && !row.released)
+            .filter_map(|row| {
+                let verdict = row.verdict.clone().filter(|verdict| stands(&row, verdict))?;
+                Some((key_of(&row), verdict))
+            })
+            .collect()
+    }
+
+    /// What a plan is to know, beside what this process learned.
+    pub fn inform(&self, known: &Known, lifted: bool) -> Known {
+        let mut known = known.clone();
+        let Some(book) = &self.book else { return known };
+        known.registered.extend(book.facts(FactKind::Registered).into_values().map(|fact| Email::lenient(fact.value)));
+        known.frozen = book.facts(FactKind::Frozen).into_values().next().map(|fact| fact.value);
+        known.vanished = self.vanished;
+        known.rails = self.rails(book, lifted);
+        let rows = book.rows();
+        let last = last_words(&rows);
+        for row in &rows {
+            let series = &row.operation.series;
+            if row.state.is_unsettled() {
+                if let Some(unsettled) = self.unsettled(book, row) {
+                    known.unsettled.push(unsettled);
+                }
+            } else if row.state == State::Done && last.get(&group_of(row)) == Some(&row.ended_at) {
+                known.past.extend(self.past(book, row).map(|past| (series.clone(), past)));
+            }
+        }
+        for (client, fact) in book.facts(FactKind::Binding) {
+            let Ok(client) = ClientName::parse(&client) else { continue };
+            let series = Series { client, kind: OpKind::CreateAccount, argument: String::new() };
+            if !self.keeping.heal {
+                let account = Some(AccountId::new(fact.value.trim_start_matches(GONE)));
+                known.past.entry(series).or_insert(Past::Undone { account, invited: false });
+            }
+        }
+        known
+    }
+
+    /// Whether something that was done before holds it back now.
+    fn past(&self, book: &Book, row: &Row) -> Option<Past> {
+        let shown = self.shown.contains(&row.id());
+        match book.standing(&row.operation.series, self.began) {
+            Standing::Settling(..) if !shown => Some(Past::Settling),
+            Standing::Settling(row, _) if row.released => None,
+            Standing::Settling(row, _) | Standing::Undone(row) => {
+                let kind = row.operation.series.kind;
+                let made = matches!(kind, OpKind::CreateAccount | OpKind::AddMember);
+                (made && !self.keeping.heal)
+                    .then_some(Past::Undone { account: row.account_id.clone(), invited: row.invited })
+            }
+            Standing::Free | Standing::Unsettled(_) => None,
+        }
+    }
+
+    fn unsettled(&self, book: &Book, row: &Row) -> Option<Unsettled> {
+        use crate::journal::{Effect, step};
+        // Under a key that lives it is simply sent again.
+        if let Effect::SendAgain { until } = step::due(row, book.rules())
+            && book.clock().now() < until
+        {
+            return None;
+        }
+        let verdict = if row.state == State::Ask { ask(row) } else { settling(row, book) };
+        Some(Unsettled {
+            series: row.operation.series.clone(),
+            account_name: row.account_name.clone(),
+            account_id: row.account_id.clone(),
+            verdict,
+        })
+    }
+
+    fn rails(&self, book: &Book, lifted: bool) -> RailMemory {
+        let count = |op: OpKind| {
+            let done = self.day.iter().filter(|entry| entry.op == Some(op) && !entry.offboarding);
+            u32::try_from(done.count()).unwrap_or(u32::MAX)
+        };
+        let rises = self.day.iter().filter_map(|entry| entry.monthly).filter(|rise| *rise > Money::ZERO);
+        RailMemory {
+            created: count(OpKind::CreateAccount),
+            increase: rises.sum(),
+            removed: count(OpKind::RemoveMember),
+            latched: book.facts(FactKind::Latched).into_iter().map(|(flag, fact)| (flag, fact.value)).collect(),
+            lifted,
+        }
+    }
+
+    /// Gives the journal back.
+    pub async fn close(&self) {
+        self.keeping.journal.close().await;
+    }
+}
+
+/// What was looked at.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// What is wanted.
+    pub wanted: &'a Wanted,
+    /// What was seen.
+    pub snapshot: &'a Snapshot,
+    /// Which account is whose, for the clients of whom that is clear.
+    pub matched: &'a BTreeMap<ClientName, Option<AccountId>>,
+    /// When reading began.
+    pub began: Timestamp,
+    /// The whole list was read.
+    pub complete: bool,
+}
+
+impl Look<'_> {
+    /// Whether a client's document does not hold, so that nothing can be said of its wishes.
+    fn is_invalid(&self, client: Option<&ClientName>) -> bool {
+        self.wanted.invalid.iter().any(|invalid| invalid.name.as_ref() == client || invalid.name.is_none())
+    }
+}
+
+/// Who wants what, to tell which rows nobody asks for any more.
+struct Standings<'a> {
+    clients: BTreeMap<&'a ClientName, BTreeSet<&'a Email>>,
+    invalid: BTreeSet<&'a ClientName>,
+    unnamed: bool,
+}
+
+impl<'a> Standings<'a> {
+    fn of(wanted: &'a Wanted) -> Self {
+        let members = |client: &'a crate::manifest::Client| client.members.iter().map(|m| &m.email).collect();
+        Self {
+            clients: wanted.clients.iter().map(|client| (&client.name, members(client))).collect(),
+            invalid: wanted.invalid.iter().filter_map(|invalid| invalid.name.as_ref()).collect(),
+            unnamed: wanted.invalid.iter().any(|invalid| invalid.name.is_none()),
+        }
+    }
+
+    /// Whether a client is wanted, or may be: its document does not hold.
+    fn may_want(&self, client: &ClientName) -> bool {
+        self.clients.contains_key(client) || self.unnamed || self.invalid.contains(client)
+    }
+
+    /// The event of a row that nobody asks for any more: wanted again, it is a new wish.
+    fn let_go(&self, row: &Row, now: Timestamp) -> Option<Event> {
+        let Series { client, kind, argument } = &row.operation.series;
+        let is_wanted = match self.clients.get(client) {
+            None => self.may_want(client),
+            Some(members) if *kind == OpKind::AddMember => members.iter().any(|email| email.key() == argument),
+            Some(_) => true,
+        };
+        match row.state {
+            _ if is_wanted => None,
+            State::Prepared => Some(Event::Withdrawn { now }),
+            State::Done | State::Refused if !row.released => Some(Event::Released),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Notes {
+    facts: Vec<Fact>,
+    forget: Vec<(FactKind, String)>,
+    entries: Vec<Entry>,
+}
+
+/// Who is in the accounts, where it differs from what was seen before.
+fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
+    let known = book.facts(FactKind::Member);
+    let mut by_account: BTreeMap<&str, Vec<(&str, &Fact)>> = BTreeMap::new();
+    for (key, fact) in &known {
+        if let Some((account, email)) = key.split_once('/') {
+            by_account.entry(account).or_default().push((email, fact));
+        }
+    }
+    let owners: BTreeMap<&AccountId, &ClientName> =
+        look.matched.iter().filter_map(|(client, account)| Some((account.as_ref()?, client))).collect();
+    for seen in &look.snapshot.accounts {
+        let Some(members) = seen.members.seen() else { continue };
+        let id = &seen.account.id;
+        let entry = |kind, person: &Email, access: Option<String>, what: &str| Entry {
+            client: owners.get(id).map(|client| (*client).clone()),
+            account: Some(id.clone()),
+            person: Some(person.clone()),
+            access,
+            message: format!("{person} {what}"),
+            ..book.entry(kind)
+        };
+        for member in members {
+            let access = match member.state {
+                MemberState::Active => member.access.to_string(),
+                MemberState::Invited => "invited".to_owned(),
+            };
+            let key = format!("{}/{}", id.as_str(), member.email.key());
+            if known.get(&key).is_none_or(|fact| fact.value != access) {
+                notes.facts.push(book.fact(FactKind::Member, key, access.as_str()));
+                let what = format!("is in account {id} ({access})");
+                notes.entries.push(entry(EntryKind::MemberSeen, &member.email, Some(access), &what));
+            }
+        }
+        let present: BTreeSet<&str> = members.iter().map(|member| member.email.key()).collect();
+        for (email, _) in by_account.get(id.as_str()).into_iter().flatten() {
+            if !present.contains(email) {
+                notes.forget.push((FactKind::Member, format!("{}/{email}", id.as_str())));
+                let person = Email::lenient(*email);
+                let what = format!("is not in account {id} any more");
+                notes.entries.push(entry(EntryKind::MemberGone, &person, None, &what));
+            }
+        }
+    }
+}
+
+/// Operations that undo one another: the last of them has the say.
+fn group_of(row: &Row) -> (ClientName, u8, String) {
+    let Series { client, kind, argument } = &row.operation.series;
+    let (group, person) = match kind {
+        OpKind::CreateAccount => (0, ""),
+        OpKind::UpdateAccount => (1, ""),
+        OpKind::Subscribe | OpKind::ChangePlan | OpKind::SetSeats | OpKind::Unsubscribe => (2, ""),
+        OpKind::RemoveMember | OpKind::AddMember => (3, argument.as_str()),
+        OpKind::SetAccess => (4, argument.split('/').next().unwrap_or_default()),
+    };
+    (client.clone(), group, person.to_owned())
+}
+
+fn last_words(rows: &[Row]) -> BTreeMap<(ClientName, u8, String), Option<Timestamp>> {
+    let mut last: BTreeMap<_, Option<Timestamp>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.state == State::Done) {
+        let ended = last.entry(group_of(row)).or_default();
+        *ended = (*ended).max(row.ended_at);
+    }
+    last
+}
+
+fn key_of(row: &Row) -> ActionKey {
+    let Series { client, kind, argument: _ } = &row.operation.series;
+    ActionKey { client: client.clone(), op: *kind, person: row.cause.person.clone() }
+}
+
+fn ask(row: &Row) -> Verdict {
+    let id = row.id();
+    let ways = match row.operation.series.kind {
+        OpKind::CreateAccount => format!("bursar resolve {id} --created ID, or bursar resolve {id} --not-created"),
+        _ => format!("bursar resolve {id} --done, or bursar resolve {id} --not-done"),
+    };
+    Verdict {
+        state: VerdictState::Blocked,
+        reason: Some(Reason::OutcomeUnknown),
+        message: format!("whether it happened could not be found out; look at the service, then: {ways}"),
+        request_id: row.request_id.clone(),
+    }
+}
+
+fn settling(row: &Row, book: &Book) -> Verdict {
+    let until = crate::journal::settled_from(row, book.rules());
+    let seconds = until.duration_since(book.clock().now()).as_secs().max(0);
+    let when = if seconds > 0 { format!("it is given {seconds} s to show") } else { "it is looked for now".to_owned() };
+    Verdict {
+        state: VerdictState::Waiting,
+        reason: Some(Reason::OutcomeSettling),
+        message: format!("whether it happened is not known yet; {when}, and it is not sent again meanwhile"),
+        request_id: row.request_id.clone(),
+    }
+}
+
+/// A copy of what a journal holds of a scope, for a run that writes nothing to it.
+async fn copy_of(journal: &dyn Journal, scope: &ScopeId, now: Timestamp) -> Result<Arc<dyn Journal>, JournalError> {
+    let copy = InMemory::new(journal.id().clone());
+    let (rows, _) = journal.rows(scope, 0).await?;
+    let from = now.saturating_sub(SignedDuration::from_hours(CAPS_HOURS)).unwrap_or(Timestamp::MIN);
+    let query =
+        Query { scope: Some(scope.clone()), kinds: vec![EntryKind::Done], from: Some(from), ..Query::default() };
+    let entries = journal.history(&query).await?.into_iter().map(|recorded| recorded.entry).collect();
+    let batch = Batch {
+        // Its versions begin anew: nobody else sees this copy.
+        rows: rows.into_iter().map(|row| Put { seen: 0, row: Row { version: 1, ..row } }).collect(),
+        facts: journal.facts(scope).await?,
+        entries,
+        ..Batch::default()
+    };
+    copy.commit(scope, batch).await?;
+    Ok(Arc::new(copy))
+}
