@@ -44,7 +44,7 @@ renew:
 
 # benchmarks
 bench *FILTER:
-    cargo bench --bench validate -- {{ FILTER }}
+    cargo bench --benches -- {{ FILTER }}
 
 # licences, sources and advisories of the dependencies
 deny:

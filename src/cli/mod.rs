@@ -7,6 +7,8 @@ mod api;
 mod apply;
 mod completions;
 mod fleet;
+mod init;
+mod journal;
 mod keeping;
 mod logs;
 mod manifests;
@@ -60,6 +62,10 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Write into a folder of manifests which journal it belongs to
+    Init(init::Args),
+    /// Back up, restore, move or export the journal
+    Journal(journal::Args),
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
     /// Print the JSON Schemas
@@ -106,6 +112,8 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Plan(args) => plan::run(*args, ui).await,
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
+        Verb::Init(args) => init::run(args, ui).await,
+        Verb::Journal(args) => journal::run(args, ui).await,
         Verb::Sandbox(args) => sandbox::run(args, ui).await,
         Verb::Schema(args) => schema::run(args, ui).await,
         Verb::Completions(args) => completions::completions(&args, ui),

@@ -6,10 +6,12 @@
 //! keeps the rows and knows nothing of the protocol but one rule: a row is replaced only by
 //! whoever saw its latest version.
 
+pub mod backup;
 mod book;
 mod fact;
 mod group;
 mod history;
+pub mod lock;
 mod memory;
 mod open;
 mod operation;

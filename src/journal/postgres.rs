@@ -311,14 +311,16 @@ async fn count_replicas(connection: &mut PgConnection, owner: String, seconds: f
 type Everything = (Vec<String>, Vec<(String, String)>, Vec<String>);
 
 async fn read_everything(connection: &mut PgConnection) -> Result<Everything, sqlx::Error> {
-    let rows = sqlx::query_scalar("SELECT body FROM bursar.rows ORDER BY scope, operation")
+    let rows = sqlx::query_scalar("SELECT body FROM bursar.rows ORDER BY scope COLLATE \"C\", operation COLLATE \"C\"")
         .persistent(false)
         .fetch_all(&mut *connection)
         .await?;
-    let facts = sqlx::query_as("SELECT scope, body FROM bursar.facts ORDER BY scope, kind, key")
-        .persistent(false)
-        .fetch_all(&mut *connection)
-        .await?;
+    let facts = sqlx::query_as(
+        "SELECT scope, body FROM bursar.facts ORDER BY scope COLLATE \"C\", kind COLLATE \"C\", key COLLATE \"C\"",
+    )
+    .persistent(false)
+    .fetch_all(&mut *connection)
+    .await?;
     let entries = sqlx::query_scalar("SELECT body FROM bursar.history ORDER BY seq")
         .persistent(false)
         .fetch_all(connection)
