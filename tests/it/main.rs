@@ -26,6 +26,7 @@ mod provider_write;
 mod proxy;
 mod readme;
 mod requests;
+mod rules;
 mod sandbox;
 mod sandbox_cli;
 mod sandbox_delays;
