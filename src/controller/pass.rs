@@ -460,6 +460,8 @@ impl Reconciler {
         if let Err(error) = self.keeper.registered(people).await {
             tracing::warn!(%error, "who is a user could not be written down; it is found out again later");
         }
+        self.keeper
+            .answered(carried.iter().filter(|(_, done)| done.observed.is_some()).map(|(client, _)| client.clone()));
         if let Some(snapshot) = &mut self.snapshot {
             // Pieced together from answers: it serves the next round, and the next look at the
             // server is not spared for it, whatever `updated_at` says.

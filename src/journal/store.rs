@@ -187,7 +187,7 @@ pub enum JournalError {
         place: String,
     },
     /// Others can read or write the file.
-    #[error("the journal {place} can be read by others (mode {mode:o})")]
+    #[error("the journal {place} is open to others (mode {mode:o}); it names people: chmod 600 it")]
     Exposed {
         /// Which journal.
         place: String,

@@ -34,4 +34,5 @@ mod sandbox_faults;
 mod sandbox_page;
 mod sim;
 mod support;
+mod support_postgres;
 mod watch;
