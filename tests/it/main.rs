@@ -27,6 +27,7 @@ mod proxy;
 mod readme;
 mod replicas;
 mod requests;
+mod rules;
 mod sandbox;
 mod sandbox_cli;
 mod sandbox_delays;
