@@ -8,11 +8,15 @@
 
 mod book;
 mod fact;
+mod group;
 mod history;
 mod memory;
+mod open;
 mod operation;
 pub mod request;
+mod queue;
 mod row;
+mod sqlite;
 pub mod step;
 mod store;
 
@@ -20,8 +24,10 @@ pub use book::{Book, BookError, Intent, PERMIT, Permit, Standing, settled_from, 
 pub use fact::{Fact, FactKind};
 pub use history::{Entry, EntryKind, Query, Recorded};
 pub use memory::InMemory;
+pub use open::{Address, AddressError, DEFAULT, fresh_id, open_beside, open_executor};
 pub use operation::{Operation, OperationId, Owner, ScopeId};
 pub use request::Request;
 pub use row::{Cause, Repeat, Row, State, Version};
+pub use sqlite::{InFile, network_file_system};
 pub use step::{Answer, Effect, Event, Rejected, Rules, Sight, Word, step};
-pub use store::{Batch, Contents, Journal, JournalError, JournalId, Lease, Put, Seq};
+pub use store::{Batch, Contents, Failover, Journal, JournalError, JournalId, Lease, Put, Seq};

@@ -76,6 +76,15 @@ pub enum Lease {
     },
 }
 
+/// Another database took over, and may not have everything that was committed before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failover {
+    /// The line of history of the database that the journal was written in before.
+    pub from: String,
+    /// That of the database which answers now.
+    pub to: String,
+}
+
 /// Everything that a journal holds, to be moved to another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
@@ -125,6 +134,25 @@ pub trait Journal: Send + Sync + fmt::Debug {
 
     /// Gives the lease back, if it is ours.
     async fn release(&self, fleet: &str, owner: &Owner) -> Result<(), JournalError>;
+
+    /// How many replicas live, ourselves counted in; says that we do, for so long. A time of
+    /// zero says goodbye. Several fleets are shared out by it.
+    async fn replicas(&self, owner: &Owner, ttl: Duration) -> Result<usize, JournalError> {
+        let _ = (owner, ttl);
+        Ok(1)
+    }
+
+    /// Whether commits that were said to be on disk may be lost, for another database took
+    /// over. It is told until somebody handled it; until then no permit is given.
+    async fn failed_over(&self) -> Result<Option<Failover>, JournalError> {
+        Ok(None)
+    }
+
+    /// What was prepared or sent before a failover is in doubt now, and written so.
+    async fn handled(&self, failover: &Failover) -> Result<(), JournalError> {
+        let _ = failover;
+        Ok(())
+    }
 
     /// Everything, for another journal.
     async fn contents(&self) -> Result<Contents, JournalError>;
@@ -204,6 +232,13 @@ pub enum JournalError {
         doing: &'static str,
         /// What failed.
         why: String,
+    },
+    /// Another database took over, and nobody has put in doubt yet what it may have lost
+    /// ([`Journal::failed_over`]); nothing was written.
+    #[error("the journal {place} failed over to another database, and may have lost its last commits")]
+    FailedOver {
+        /// Which journal.
+        place: String,
     },
     /// What was to be taken over needs an empty journal.
     #[error("the journal {place} is not empty")]

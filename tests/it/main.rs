@@ -11,6 +11,7 @@ mod generated_openapi;
 mod generated_plan;
 mod hostile;
 mod isolation;
+mod journal;
 mod manifest;
 mod manifest_hostile;
 mod manifest_robust;
