@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::controller::{Keeping, Recall};
-use crate::journal::{InMemory, JournalId, Rules};
+use crate::journal::{Address, InMemory, Journal, JournalError, JournalId, Rules, open_beside, open_executor};
 
 use super::error::CliError;
 
@@ -44,6 +44,25 @@ pub enum Purpose {
     Run,
 }
 
+/// Where the journal is: as it was said, or the default.
+///
+/// # Errors
+/// It is no journal's address.
+pub fn address(said: Option<&str>) -> Result<Address, CliError> {
+    match said {
+        Some(said) => Address::parse(said).map_err(|error| CliError::new("--journal").because(&error)),
+        None => Ok(Address::default_for(std::env::var("CI").ok().as_deref())),
+    }
+}
+
+async fn opened(address: &Address, purpose: Purpose) -> Result<Arc<dyn Journal>, JournalError> {
+    match address {
+        Address::File(path) if purpose == Purpose::Plan && !path.exists() => open_executor(&Address::Nowhere).await,
+        _ if purpose == Purpose::Plan => open_beside(address).await,
+        _ => open_executor(address).await,
+    }
+}
+
 impl JournalArgs {
     /// Opens the journal.
     ///
@@ -51,7 +70,10 @@ impl JournalArgs {
     /// It cannot be opened, is somebody else's, or is in use.
     pub async fn open(&self, purpose: Purpose) -> Result<Keeping, CliError> {
         let owner = uuid::Uuid::now_v7().to_string();
-        let journal = Arc::new(InMemory::new(JournalId::new(owner.as_str())));
+        let journal: Arc<dyn Journal> = match &self.journal {
+            None => Arc::new(InMemory::new(JournalId::new(owner.as_str()))),
+            Some(_) => opened(&address(self.journal.as_deref())?, purpose).await?,
+        };
         let settle = SignedDuration::try_from(self.settle).unwrap_or(SignedDuration::MAX);
         Ok(Keeping {
             rules: Rules { settle, ..Rules::default() },

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{AccountId, ClientName, Clock, Email, MachineClock, Money};
 use crate::journal::{
-    Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, InMemory, Journal, JournalError, JournalId,
+    Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, GONE, InMemory, Journal, JournalError, JournalId,
     OperationId, Owner, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request,
 };
 use crate::manifest::Wanted;
@@ -20,9 +20,6 @@ use crate::provider::{MemberState, Scope};
 
 /// The caps count what so many hours did.
 const CAPS_HOURS: i64 = 24;
-
-/// Before the id of a bound account that is not there any more, and is known not to be.
-const GONE: &str = "gone:";
 
 /// So many known accounts may be gone at a time before it reads as an outage.
 const FEW: usize = 3;
