@@ -50,7 +50,9 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         let when = if args.as_of.is_some() { " then" } else { "" };
         ui.say(&match about {
             About::Person(person) => format!("{person} could reach nothing that the journal knows of{when}."),
-            About::Account(account) => format!("Nobody could reach {} that the journal knows of{when}.", inert(&account)),
+            About::Account(account) => {
+                format!("Nobody could reach {} that the journal knows of{when}.", inert(&account))
+            }
         });
     }
     ui.out(&text(&spans, &doubts));
@@ -75,10 +77,8 @@ fn text(spans: &[Span], doubts: &[Doubt]) -> String {
     if !spans.is_empty() {
         let several = spans.iter().any(|span| span.scope != spans[0].scope);
         let rows: Vec<_> = spans.iter().map(|span| row(span, several)).collect();
-        out += &table(
-            &["SCOPE", "ACCOUNT", "CLIENT", "PERSON", "ACCESS", "FROM (UTC)", "BY", "UNTIL (UTC)", "BY"],
-            &rows,
-        );
+        out +=
+            &table(&["SCOPE", "ACCOUNT", "CLIENT", "PERSON", "ACCESS", "FROM (UTC)", "BY", "UNTIL (UTC)", "BY"], &rows);
     }
     for Doubt { operation, client, what } in doubts {
         out += &format!(

@@ -146,7 +146,7 @@ pub fn not_taken(error: &PeopleError) -> CliError {
         PeopleError::NothingRemembered { .. } => {
             told.hint("what the manifests want is done by `bursar apply` or `bursar run`")
         }
-        PeopleError::Unsettled { operation, .. } => told.hint(format!("say how it ended first: bursar resolve {operation}")),
+        PeopleError::Unsettled { client, .. } => told.hint(format!("bursar explain {client} tells what ends that")),
         PeopleError::StillThere { .. } => {
             told.hint("if they were removed since, wait for the next look of `bursar run`, or `bursar apply`")
         }

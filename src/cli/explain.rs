@@ -10,6 +10,7 @@ use crate::domain::ClientName;
 use crate::domain::text::inert;
 use crate::journal::explain::{Answered, Bound, Explanation, Rail, Seen, Told, explain};
 use crate::journal::{EntryKind, Query, Rules, ScopeView, State};
+use crate::plan::OpKind;
 
 use super::beside::{BesideArgs, Desk};
 use super::error::{CliError, CliResult};
@@ -47,8 +48,9 @@ async fn explained(args: &Args, desk: &Desk) -> Result<Explanation, CliError> {
             || view.facts.iter().any(|fact| fact.key == client.as_str())
     };
     let unknown = || {
-        CliError::new(format!("the journal knows nothing of {client}"))
-            .hint("it learns of a client at the first `bursar apply` or `bursar run`; `bursar validate` reads manifests")
+        CliError::new(format!("the journal knows nothing of {client}")).hint(
+            "it learns of a client at the first `bursar apply` or `bursar run`; `bursar validate` reads manifests",
+        )
     };
     let view = desk.one(client.as_str(), knows)?.ok_or_else(unknown)?;
     let scope = Some(view.card.id.clone());
@@ -64,10 +66,17 @@ async fn explained(args: &Args, desk: &Desk) -> Result<Explanation, CliError> {
 fn text(explanation: &Explanation) -> String {
     let Explanation { client, account, frozen, rails, people, operations } = explanation;
     let bold = anstyle::Style::new().bold();
+    let made = operations.iter().find(|told| told.kind == OpKind::CreateAccount && told.state == State::Done);
+    let made = made.and_then(|told| told.account.as_ref());
     let account = match account {
         Some(Bound { id, gone: false, since }) => format!("account {id}, since {}", shown(*since)),
-        Some(Bound { id, gone: true, since }) => format!("account {id} is not listed any more, since {}", shown(*since)),
-        None => "no account that a look has seen".to_owned(),
+        Some(Bound { id, gone: true, since }) => {
+            format!("account {id} is not listed any more, since {}", shown(*since))
+        }
+        None => made.map_or_else(
+            || "no account that the journal knows of".to_owned(),
+            |id| format!("account {id}, which no look has seen since it was made"),
+        ),
     };
     let mut out = format!("{bold}{client}{bold:#}: {account}\n");
     if let Some(fact) = frozen {
@@ -88,7 +97,8 @@ fn text(explanation: &Explanation) -> String {
     if !people.is_empty() {
         let row = |Seen { email, access, since }: &Seen| vec![email.to_string(), inert(access).into(), shown(*since)];
         let rows: Vec<_> = people.iter().map(row).collect();
-        let _ = write!(out, "\nIn the account at the last look\n{}", table(&["WHO", "ACCESS", "SEEN SINCE (UTC)"], &rows));
+        let _ =
+            write!(out, "\nIn the account at the last look\n{}", table(&["WHO", "ACCESS", "SEEN SINCE (UTC)"], &rows));
     }
     out
 }
@@ -96,6 +106,8 @@ fn text(explanation: &Explanation) -> String {
 fn operation(out: &mut String, told: &Told) {
     let Told {
         operation,
+        kind: _,
+        account: _,
         what,
         state,
         words,
@@ -112,14 +124,9 @@ fn operation(out: &mut String, told: &Told) {
     let bold = anstyle::Style::new().bold();
     let from = source.as_ref().map(|source| place(&source.to_string(), revision.as_deref()));
     let _ = writeln!(out, "{bold}{}{bold:#}  {}", inert_whole(what), from.unwrap_or_default());
-    let since = since.map_or_else(String::new, |since| format!(", since {}", shown(since)));
-    let _ = writeln!(out, "  {}{since}", inert_whole(words));
-    let _ = writeln!(
-        out,
-        "  operation {operation}, {}, {}",
-        count(*attempts, "attempt"),
-        count(*sends, "request")
-    );
+    let since = since.map_or_else(String::new, |since| format!("since {}: ", shown(since)));
+    let _ = writeln!(out, "  {since}{}", inert_whole(words));
+    let _ = writeln!(out, "  operation {operation}, {}, {}", count(*attempts, "attempt"), count(*sends, "request"));
     let quiet = *state == State::Done && commands.is_empty();
     if !quiet {
         let _ = writeln!(out, "  rule: {rule}");

@@ -49,7 +49,9 @@ async fn frozen(args: &FreezeArgs, desk: &Desk) -> Result<String, CliError> {
     for view in &desk.scopes {
         let before = person.freeze(&view.card.id, &args.reason).await.map_err(|error| not_taken(&error))?;
         out += &match before {
-            Some(fact) => format!("Frozen already, since {} ({}): {}\n", shown(fact.since), inert(&fact.value), view.card),
+            Some(fact) => {
+                format!("Frozen already, since {} ({}): {}\n", shown(fact.since), inert(&fact.value), view.card)
+            }
             None => format!("Frozen: {}\n", view.card),
         };
     }

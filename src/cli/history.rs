@@ -55,9 +55,8 @@ enum Output {
 }
 
 fn kinds() -> impl clap::builder::TypedValueParser<Value = EntryKind> {
-    PossibleValuesParser::new(EntryKind::ALL.map(EntryKind::as_str)).try_map(|word| {
-        EntryKind::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or("no kind of entry")
-    })
+    PossibleValuesParser::new(EntryKind::ALL.map(EntryKind::as_str))
+        .try_map(|word| EntryKind::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or("no kind of entry"))
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
@@ -94,7 +93,7 @@ async fn read(args: &Args, desk: &Desk) -> Result<Vec<Recorded>, CliError> {
 
 fn text(history: &[Recorded]) -> String {
     let rows: Vec<Vec<String>> = history.iter().map(|recorded| row(&recorded.entry)).collect();
-    table(&["WHEN (UTC)", "KIND", "CLIENT", "ACCOUNT", "A MONTH", "FROM", "REQUEST", "WHAT"], &rows)
+    table(&["WHEN (UTC)", "KIND", "CLIENT", "ACCOUNT", "A MONTH", "MANIFEST", "REQUEST", "WHAT"], &rows)
 }
 
 fn row(entry: &Entry) -> Vec<String> {

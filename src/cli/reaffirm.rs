@@ -30,12 +30,15 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let person = args.person.as_deref().map(Email::parse).transpose()?;
     let desk = args.beside.open().await?;
     let done = reaffirmed(&args, &desk, person.as_ref()).await;
-    let Reaffirmed { account, seen, frozen } = desk.closing(done).await?;
+    let Reaffirmed { account, gone, frozen } = desk.closing(done).await?;
     let client = &args.client;
     ui.out(&match (&person, &account) {
-        (Some(person), _) => format!("{client}: {person} is added again, if the manifest wants them still.\n{NEXT_PASS}\n"),
-        (None, Some(id)) if seen => format!(
-            "{client}: the last look saw account {id}; where the next one does not, a new one is made.\n{NEXT_PASS}\n"
+        (Some(person), _) => {
+            format!("{client}: {person} is added again, if the manifest wants them still.\n{NEXT_PASS}\n")
+        }
+        (None, Some(id)) if !gone => format!(
+            "{client}: where account {id} is not listed any more, a new one is made, if the manifest wants it still.\n\
+             {NEXT_PASS}\n"
         ),
         (None, _) => format!("{client}: a new account is made, if the manifest wants it still.\n{NEXT_PASS}\n"),
     });

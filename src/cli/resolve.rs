@@ -88,7 +88,9 @@ async fn resolved(args: &Args, desk: &Desk, ending: &Ending) -> Result<Resolved,
 fn find(beginning: &str, desk: &Desk) -> Result<(ScopeId, OperationId), CliError> {
     let shown = inert(beginning);
     if beginning.len() < SHORTEST {
-        return Err(CliError::new(format!("{shown} is too short: give {SHORTEST} characters of the operation at least")));
+        return Err(CliError::new(format!(
+            "{shown} is too short: give {SHORTEST} characters of the operation at least"
+        )));
     }
     let rows = desk.scopes.iter().flat_map(|view| &view.rows);
     let found: Vec<&Row> = rows.filter(|row| row.id().as_str().starts_with(beginning)).collect();

@@ -75,6 +75,10 @@ pub struct Seen {
 pub struct Told {
     /// Its name.
     pub operation: OperationId,
+    /// What kind it is.
+    pub kind: OpKind,
+    /// The account that it was written to, or made.
+    pub account: Option<AccountId>,
     /// What it does, as the plan has it.
     pub what: String,
     /// Where it stands.
@@ -153,11 +157,7 @@ fn people(account: &AccountId, view: &ScopeView) -> Vec<Seen> {
     let members = view.facts_of(FactKind::Member).filter_map(|fact| Some((fact, fact.key.split_once('/')?)));
     members
         .filter(|(_, (of, _))| *of == account.as_str())
-        .map(|(fact, (_, email))| Seen {
-            email: Email::lenient(email),
-            access: fact.value.clone(),
-            since: fact.since,
-        })
+        .map(|(fact, (_, email))| Seen { email: Email::lenient(email), access: fact.value.clone(), since: fact.since })
         .collect()
 }
 
@@ -170,8 +170,7 @@ fn rail(fact: &Fact, entries: &[&Entry]) -> Rail {
 
 fn told(row: &Row, account: Option<&Bound>, entries: &[&Entry], rules: &Rules, now: Timestamp) -> Told {
     let id = row.id();
-    let of_row: Vec<&Entry> =
-        entries.iter().filter(|entry| entry.operation.as_ref() == Some(&id)).copied().collect();
+    let of_row: Vec<&Entry> = entries.iter().filter(|entry| entry.operation.as_ref() == Some(&id)).copied().collect();
     let undone = undone(row, account, entries);
     let answers = of_row.iter().filter(|entry| entry.kind != EntryKind::Sent);
     let mut answers: Vec<Answered> = answers
@@ -191,6 +190,8 @@ fn told(row: &Row, account: Option<&Bound>, entries: &[&Entry], rules: &Rules, n
     let (ends, commands) = ends(row, undone, rules, now);
     Told {
         operation: id,
+        kind: row.operation.series.kind,
+        account: row.account_id.clone(),
         what: row.cause.what.clone(),
         state: row.state,
         words: words(row, undone),
@@ -199,7 +200,7 @@ fn told(row: &Row, account: Option<&Bound>, entries: &[&Entry], rules: &Rules, n
         sends: row.sends,
         source: row.cause.source.clone(),
         revision: row.cause.revision.clone(),
-        rule: rule(row, rules),
+        rule: rule(row, rules, now),
         ends,
         commands,
         answers,
@@ -213,11 +214,9 @@ fn undone(row: &Row, account: Option<&Bound>, entries: &[&Entry]) -> Option<Opti
         return None;
     }
     match row.operation.series.kind {
-        OpKind::CreateAccount => {
-            account.filter(|bound| bound.gone && row.account_id.as_ref() == Some(&bound.id)).map(|bound| {
-                Some(bound.since)
-            })
-        }
+        OpKind::CreateAccount => account
+            .filter(|bound| bound.gone && row.account_id.as_ref() == Some(&bound.id))
+            .map(|bound| Some(bound.since)),
         OpKind::AddMember => {
             let about = |entry: &&&Entry| {
                 entry.person.is_some()
@@ -257,16 +256,17 @@ fn words(row: &Row, undone: Option<Option<Timestamp>>) -> String {
 
 /// The rule behind what is done about a row, with its number in docs/reliability.md where it
 /// has one.
-fn rule(row: &Row, rules: &Rules) -> String {
+fn rule(row: &Row, rules: &Rules, now: Timestamp) -> String {
     let made = matches!(row.operation.series.kind, OpKind::CreateAccount | OpKind::AddMember);
-    match (row.state, row.repeat) {
+    match (row.state, repeat_now(row, rules, now)) {
         (State::Prepared, Repeat::Never) => {
             "before it is sent, everything is read once more (R3), and the journal gives one permit (R5)".to_owned()
         }
         (State::Prepared, _) => "the journal gives one permit for one request (R5)".to_owned(),
         (State::Sending, _) => "one permit, one request; its outcome is written down, whatever happens (R6)".to_owned(),
         (State::Done, _) if made => {
-            "what was done once is never done again by itself; undone by hand, it is a person's decision (R1)".to_owned()
+            "what was done once is never done again by itself; undone by hand, it is a person's decision (R1)"
+                .to_owned()
         }
         (State::Done, _) => "it states an end: where the service shows something else, it is set right".to_owned(),
         (State::Refused, _) => "the server says that it did nothing, so it may be tried anew".to_owned(),
@@ -286,13 +286,16 @@ fn rule(row: &Row, rules: &Rules) -> String {
     }
 }
 
+/// What sending again does now: a key that has grown too old is none.
+fn repeat_now(row: &Row, rules: &Rules, now: Timestamp) -> Repeat {
+    match row.repeat {
+        Repeat::UnderKey if row.state == State::Unknown && now >= key_lives_until(row, rules) => Repeat::Never,
+        repeat => repeat,
+    }
+}
+
 /// What ends it, and what a person types for that.
-fn ends(
-    row: &Row,
-    undone: Option<Option<Timestamp>>,
-    rules: &Rules,
-    now: Timestamp,
-) -> (Option<String>, Vec<String>) {
+fn ends(row: &Row, undone: Option<Option<Timestamp>>, rules: &Rules, now: Timestamp) -> (Option<String>, Vec<String>) {
     let id = row.id();
     let create = row.operation.series.kind == OpKind::CreateAccount;
     let resolve = || {
@@ -318,7 +321,7 @@ fn ends(
         State::Unknown => {
             let from = settles_at(row, rules);
             let when = if now < from { format!("from {from:.0} on") } else { "at the next pass".to_owned() };
-            let ends = match row.repeat {
+            let ends = match repeat_now(row, rules, now) {
                 Repeat::UnderKey => "the next pass asks again under the same key".to_owned(),
                 Repeat::Never => format!(
                     "it is looked for {when} ({} of {} looks were in vain); or a person who knows how it ended",

@@ -8,7 +8,7 @@ use crate::domain::text::inert;
 use crate::domain::{AccountId, ClientName, Clock, Email};
 use crate::plan::{OpKind, Series};
 
-use super::book::describe;
+use super::book::{describe, note_access};
 use super::fact::{Fact, FactKind, GONE};
 use super::history::{Entry, EntryKind};
 use super::operation::{OperationId, ScopeId};
@@ -58,8 +58,8 @@ pub struct Resolved {
 pub struct Reaffirmed {
     /// The account that it was.
     pub account: Option<AccountId>,
-    /// The last look saw that account.
-    pub seen: bool,
+    /// A look found that it is not listed any more.
+    pub gone: bool,
     /// The reason of a freeze that holds it back.
     pub frozen: Option<String>,
 }
@@ -121,9 +121,11 @@ pub enum PeopleError {
         what: String,
         /// Which.
         operation: OperationId,
+        /// Whose.
+        client: ClientName,
     },
     /// It is there.
-    #[error("the last look saw {person} in account {account}")]
+    #[error("{person} is in account {account}, as far as the journal knows")]
     StillThere {
         /// Who.
         person: Email,
@@ -222,8 +224,10 @@ impl<'a> Person<'a> {
             too_early: Some(settles).filter(|settles| !it_is_so && now < *settles),
             frozen: frozen(view),
         };
-        let put = Put { seen: row.version, row: next };
-        Ok((Batch { rows: vec![put], entries, ..Batch::default() }, resolved))
+        let mut batch = Batch { entries, ..Batch::default() };
+        note_access(&mut batch, row, &next);
+        batch.rows.push(Put { seen: row.version, row: next });
+        Ok((batch, resolved))
     }
 
     /// Wants an account or a person anew that somebody removed elsewhere.
@@ -258,7 +262,7 @@ impl<'a> Person<'a> {
         let row = made(view, client, person);
         let binding = view.fact(FactKind::Binding, client.as_str()).filter(|_| person.is_none());
         if let Some(row) = row.filter(|row| row.state.is_unsettled()) {
-            return Err(PeopleError::Unsettled { what, operation: row.id() });
+            return Err(PeopleError::Unsettled { what, operation: row.id(), client: client.clone() });
         }
         let row = row.filter(|row| row.state == State::Done && !row.released);
         if row.is_none() && binding.is_none() {
@@ -283,8 +287,8 @@ impl<'a> Person<'a> {
         let message = format!("{what} is wanted anew, says {}", self.name);
         let (client, person) = (Some(client.clone()), person.cloned());
         batch.entries.push(Entry { client, person, account: account.clone(), message, ..entry });
-        let seen = binding.is_some_and(|fact| !fact.value.starts_with(GONE));
-        Ok((batch, Reaffirmed { account, seen, frozen: frozen(view) }))
+        let gone = binding.is_some_and(|fact| fact.value.starts_with(GONE));
+        Ok((batch, Reaffirmed { account, gone, frozen: frozen(view) }))
     }
 
     /// Stops all writes of a scope: no request is allowed on the wire any more. A freeze that
