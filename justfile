@@ -24,6 +24,10 @@ check:
 test *FILTER:
     cargo test {{ FILTER }}
 
+# the seeded simulation: so many seeds; BURSAR_SEED=7 tells the story of one
+simulate SEEDS="1000":
+    BURSAR_SEEDS={{ SEEDS }} cargo test --test it sim::with_keys -- --nocapture
+
 # formatting and lints, as CI wants them
 lint:
     cargo fmt --check

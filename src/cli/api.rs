@@ -21,7 +21,7 @@ pub const SANDBOX_FILE: &str = ".bursar/sandbox.db";
 /// Where its page is by default: the same after each restart, so that an open tab stays good.
 const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Account API")]
 pub struct ApiArgs {
     /// The API's base URL
@@ -170,7 +170,7 @@ impl ApiArgs {
     }
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Guard rails")]
 pub struct PolicyArgs {
     /// The most accounts to create in one run, or `none`

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{Keeping, PassError, Reconciler, Report};
+use crate::controller::{Keeping, PassError, Reconciler, Report, Source as _};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
 use crate::plan::{ActionState, Plan, render};
@@ -16,7 +16,7 @@ use crate::provider::Write;
 
 use super::api::{ApiArgs, Connection, PolicyArgs};
 use super::error::{CliError, CliResult};
-use super::keeping::{JournalArgs, Purpose};
+use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::plan::{Output, is_broken, show};
 use super::progress;
@@ -50,13 +50,21 @@ pub struct Args {
     policy: PolicyArgs,
     #[command(flatten)]
     journal: JournalArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
-    let keeping = args.journal.open(Purpose::Apply).await?;
+    let opened = args.journal.open(Purpose::Apply, ui).await?;
+    for path in &args.manifests.paths {
+        args.journal.check_lock(path, opened.journal.as_ref())?;
+    }
+    let keeping = args.rules.keeping(&opened, Purpose::Apply);
     let connection = args.api.connect().await?;
+    let journal = Arc::clone(&keeping.journal);
     let done = carry_out(&args, &wanted, &connection, keeping, ui).await;
+    journal.close().await;
     connection.close().await;
     done.map(|code| if invalid { ExitCode::FAILURE } else { code })
 }
@@ -76,6 +84,7 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut ke
         quota_patience: args.wait.max(execute::Options::default().quota_patience),
         ..execute::Options::default()
     };
+    reconciler.revision = args.manifests.revision();
     reconciler.observe(wanted).await?;
     let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
     let planned = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Planned).count();

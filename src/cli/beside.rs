@@ -5,18 +5,17 @@ use std::sync::Arc;
 
 use crate::domain::text::inert;
 use crate::journal::people::PeopleError;
-use crate::journal::{Journal, ScopeId, ScopeView, open_beside};
+use crate::journal::{Address, Journal, ScopeId, ScopeView, open_beside};
 
 use super::error::CliError;
-use super::keeping;
+use super::keeping::{JournalArgs, not_opened};
 
 /// Which journal, and which part of it.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Journal")]
 pub struct BesideArgs {
-    /// Where the journal is: a file, or postgres://... [default: .bursar/journal.db]
-    #[arg(long, env = "BURSAR_JOURNAL", value_name = "WHERE", hide_env_values = true)]
-    journal: Option<String>,
+    #[command(flatten)]
+    journal: JournalArgs,
     /// Only what belongs to this API, user and world, by the id that a journal knows them by, or
     /// its beginning
     #[arg(long, value_name = "ID")]
@@ -55,15 +54,11 @@ impl BesideArgs {
     /// # Errors
     /// There is none, it cannot be read, or it has no such scope.
     pub async fn open(&self) -> Result<Desk, CliError> {
-        let address = keeping::address(self.journal.as_deref())?;
-        let journal = open_beside(&address).await.map_err(|error| {
-            let error = CliError::from(error);
-            match &address {
-                crate::journal::Address::File(path) if !path.exists() => error.hint(
-                    "`bursar apply` and `bursar run` make it; say where theirs is with --journal or BURSAR_JOURNAL",
-                ),
-                _ => error,
-            }
+        let address = self.journal.address();
+        let journal = open_beside(&address).await.map_err(|error| match &address {
+            Address::File(path) if !path.exists() => CliError::from(error)
+                .hint("`bursar apply` and `bursar run` make it; say where theirs is with --journal or BURSAR_JOURNAL"),
+            _ => not_opened(error),
         })?;
         match self.scopes(journal.as_ref()).await {
             Ok(scopes) => Ok(Desk { journal, scopes }),

@@ -1,14 +1,16 @@
 //! With which journal: the options that plan, apply and run share.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use crate::controller::{Keeping, Recall};
-use crate::journal::{Address, InMemory, Journal, JournalError, JournalId, Rules, open_beside, open_executor};
+use crate::journal::{Address, InMemory, Journal, JournalError, Owner, Rules, fresh_id, open_beside, open_executor};
 
 use super::error::CliError;
+use super::ui::Ui;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Journal")]
@@ -16,7 +18,13 @@ pub struct JournalArgs {
     /// Where intents, outcomes and history are kept: a file, postgres://..., or `none`
     /// [default: .bursar/journal.db; none where CI is set]
     #[arg(long, env = "BURSAR_JOURNAL", value_name = "WHERE", hide_env_values = true)]
-    pub journal: Option<String>,
+    journal: Option<Address>,
+}
+
+/// How the protocol is tuned.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Journal")]
+pub struct RuleArgs {
     /// How long a write may take to show at the service, before it is asked about or done again
     #[arg(long, env = "BURSAR_SETTLE", value_name = "DURATION", default_value = "180s", value_parser = super::duration)]
     settle: Duration,
@@ -44,39 +52,77 @@ pub enum Purpose {
     Run,
 }
 
-/// Where the journal is: as it was said, or the default.
-///
-/// # Errors
-/// It is no journal's address.
-pub fn address(said: Option<&str>) -> Result<Address, CliError> {
-    match said {
-        Some(said) => Address::parse(said).map_err(|error| CliError::new("--journal").because(&error)),
-        None => Ok(Address::default_for(std::env::var("CI").ok().as_deref())),
-    }
-}
-
-async fn opened(address: &Address, purpose: Purpose) -> Result<Arc<dyn Journal>, JournalError> {
-    match address {
-        Address::File(path) if purpose == Purpose::Plan && !path.exists() => open_executor(&Address::Nowhere).await,
-        _ if purpose == Purpose::Plan => open_beside(address).await,
-        _ => open_executor(address).await,
-    }
-}
-
 impl JournalArgs {
+    /// Where the journal is.
+    pub fn address(&self) -> Address {
+        let ci = std::env::var("CI").ok();
+        self.journal.clone().unwrap_or_else(|| Address::default_for(ci.as_deref()))
+    }
+
     /// Opens the journal.
     ///
     /// # Errors
     /// It cannot be opened, is somebody else's, or is in use.
-    pub async fn open(&self, purpose: Purpose) -> Result<Keeping, CliError> {
-        let owner = uuid::Uuid::now_v7().to_string();
-        let journal: Arc<dyn Journal> = match &self.journal {
-            None => Arc::new(InMemory::new(JournalId::new(owner.as_str()))),
-            Some(_) => opened(&address(self.journal.as_deref())?, purpose).await?,
+    pub async fn open(&self, purpose: Purpose, ui: Ui) -> Result<Opened, CliError> {
+        let address = self.address();
+        let journal = match purpose {
+            Purpose::Plan => self.to_look_into(&address, ui).await?,
+            Purpose::Apply | Purpose::Run => open_executor(&address).await.map_err(not_opened)?,
         };
+        let alone = !matches!(address, Address::Postgres(_));
+        Ok(Opened { journal, owner: Owner::new(uuid::Uuid::now_v7().to_string()), alone })
+    }
+
+    /// Refuses to write with another journal than the one that `bursar.lock` names beside the
+    /// manifests (rule R7).
+    ///
+    /// # Errors
+    /// It names another one, or cannot be read.
+    pub fn check_lock(&self, manifests: &Path, journal: &dyn Journal) -> Result<(), CliError> {
+        let _ = (self, manifests, journal);
+        Ok(())
+    }
+
+    /// A dry run needs no journal, and is better informed by one that is there.
+    async fn to_look_into(&self, address: &Address, ui: Ui) -> Result<Arc<dyn Journal>, CliError> {
+        let none = || Arc::new(InMemory::new(fresh_id()));
+        match address {
+            Address::Nowhere => return Ok(none()),
+            Address::File(file) if self.journal.is_none() && !Path::exists(file) => return Ok(none()),
+            Address::File(_) | Address::Postgres(_) => {}
+        }
+        match open_beside(address).await {
+            Ok(journal) => Ok(journal),
+            Err(error) if self.journal.is_none() => {
+                ui.warn(&format!("Warning: {error}; this plan does without what it knows"));
+                Ok(none())
+            }
+            Err(error) => Err(not_opened(error)),
+        }
+    }
+}
+
+/// A journal that was opened, by this process.
+#[derive(Debug)]
+pub struct Opened {
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// This process's life.
+    pub owner: Owner,
+    /// No other process can carry out with it.
+    alone: bool,
+}
+
+impl RuleArgs {
+    /// How the passes are to use a journal.
+    pub fn keeping(&self, opened: &Opened, purpose: Purpose) -> Keeping {
+        let Opened { journal, owner, alone } = opened;
         let settle = SignedDuration::try_from(self.settle).unwrap_or(SignedDuration::MAX);
-        Ok(Keeping {
+        Keeping {
+            owner: owner.clone(),
             rules: Rules { settle, ..Rules::default() },
+            alone: *alone,
+            forgetful: false,
             dry: purpose == Purpose::Plan,
             recall: match purpose {
                 Purpose::Plan => Recall::All,
@@ -84,7 +130,28 @@ impl JournalArgs {
                 Purpose::Run => Recall::Blocked,
             },
             heal: self.on_removed == OnRemoved::Heal,
-            ..Keeping::with(journal, &owner)
-        })
+            ..Keeping::with(Arc::clone(journal), owner.as_str())
+        }
     }
+}
+
+/// The error, with what to do about it.
+pub fn not_opened(error: JournalError) -> CliError {
+    let hint = match &error {
+        JournalError::InUse { .. } => {
+            "one process carries out with a journal; stop the other, or use the commands that work beside it: plan, \
+             history, explain, resolve, reaffirm, freeze"
+        }
+        JournalError::Exposed { .. } => "it names people and what they may do: chmod 600 it, then look who read it",
+        JournalError::NetworkFileSystem { .. } => "put it on a local disk, or use PostgreSQL: --journal postgres://...",
+        JournalError::NotAJournal { .. } => "name another file with --journal",
+        JournalError::Newer { .. } => "use the version of bursar that wrote it, or a later one",
+        JournalError::Corrupt { .. } => {
+            "keep the file, and restore the latest backup: bursar journal restore FILE; without one, move it away: \
+             accounts are matched from what the service shows before anything is created"
+        }
+        JournalError::Unavailable { .. } => "nothing was sent; once it can be used again, the same command goes on",
+        _ => return CliError::from(error),
+    };
+    CliError::from(error).hint(hint)
 }

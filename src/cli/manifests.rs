@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::controller::{Reading, Source};
 use crate::manifest::{self, LoadOptions, Loaded, Severity, Wanted};
 use crate::plan::Selector;
-use crate::source::{FileSet, SourceError, folder};
+use crate::source::{FileSet, SourceError, folder, revision};
 
 use super::error::CliError;
 use super::ui::Ui;
@@ -63,6 +63,10 @@ impl ManifestArgs {
 }
 
 impl Source for ManifestArgs {
+    fn revision(&self) -> Option<String> {
+        self.paths.first().filter(|path| path.as_os_str() != "-").and_then(|path| revision::of(path))
+    }
+
     fn read(&self) -> Result<Reading, String> {
         let (files, loaded) = self.read_all().map_err(|error| error.to_string())?;
         let watched = files.watched().to_vec();

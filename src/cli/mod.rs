@@ -10,6 +10,7 @@ mod approve;
 mod beside;
 mod completions;
 mod explain;
+mod fleet;
 mod freeze;
 mod history;
 mod keeping;
@@ -175,7 +176,7 @@ async fn interrupt(cancel: CancellationToken, ui: Ui) {
 }
 
 /// For the daemon: SIGTERM and Ctrl-C stop it, SIGHUP asks for a look at everything.
-async fn signals(cancel: CancellationToken, look: tokio::sync::mpsc::Sender<()>) {
+async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender<()>>) {
     let asked = async {
         #[cfg(unix)]
         {
@@ -183,7 +184,9 @@ async fn signals(cancel: CancellationToken, look: tokio::sync::mpsc::Sender<()>)
             if let Ok(mut hangups) = signal(SignalKind::hangup()) {
                 while hangups.recv().await.is_some() {
                     // A full channel already holds the wish.
-                    let _ = look.try_send(());
+                    for look in &looks {
+                        let _ = look.try_send(());
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render}
 
 use super::api::{ApiArgs, PolicyArgs};
 use super::error::{CliError, CliResult};
-use super::keeping::{JournalArgs, Purpose};
+use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::ui::Ui;
 
@@ -32,6 +32,8 @@ pub struct Args {
     policy: PolicyArgs,
     #[command(flatten)]
     journal: JournalArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
 }
 
 /// The form of a result.
@@ -45,7 +47,8 @@ pub enum Output {
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
-    let keeping = args.journal.open(Purpose::Plan).await?;
+    let opened = args.journal.open(Purpose::Plan, ui).await?;
+    let keeping = args.rules.keeping(&opened, Purpose::Plan);
     let connection = args.api.connect().await?;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),

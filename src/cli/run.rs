@@ -1,104 +1,177 @@
-//! `bursar run`: the daemon.
+//! `bursar run`: the daemon, of one fleet or of several, alone or as one of several replicas.
 
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{Daemon, Mode, Reconciler, Timing, Watch};
+use crate::controller::{Daemon, Keeping, Mode, Reconciler, Shares, Timing, Turn, Watch};
 use crate::execute;
+use crate::journal::ScopeId;
+use crate::provider::Identity;
 
-use super::api::{ApiArgs, PolicyArgs};
-use super::error::{CliError, CliResult};
-use super::keeping::{JournalArgs, Purpose};
-use super::manifests::ManifestArgs;
+use super::api::Connection;
+use super::error::CliResult;
+use super::fleet::{self, Fleet, FleetArgs};
+use super::keeping::{JournalArgs, Opened, Purpose};
 use super::progress::LogProgress;
 use super::ui::Ui;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    manifests: ManifestArgs,
-    /// Set differences right, or only report them
-    #[arg(long, value_enum, default_value = "apply")]
-    mode: Mode,
-    /// Between complete looks at the API: `5m`, `90s`
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = super::duration)]
-    interval: Duration,
-    /// Between readings of the folder that no file event asked for
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = super::duration)]
-    poll: Duration,
-    /// Accounts at once
-    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=64))]
-    parallelism: u16,
-    #[command(flatten)]
-    api: ApiArgs,
-    #[command(flatten)]
-    policy: PolicyArgs,
+    fleet: FleetArgs,
+    /// Several fleets, each with its own source, API, token and rails: a file of the operator's
+    #[arg(long, env = "BURSAR_CONFIG", value_name = "FILE", conflicts_with = "paths")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     journal: JournalArgs,
 }
 
 /// What a stop may take in all.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
+/// Between two tries to learn whose token it is, before anything else can begin.
+const INTRODUCTION: Duration = Duration::from_secs(5);
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let _ = ui;
-    if args.manifests.paths.iter().any(|path| path.as_os_str() == "-") {
-        return Err(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
+    let fleets = match &args.config {
+        Some(file) => fleet::read(file)?,
+        None => vec![Fleet { name: "default".to_owned(), args: args.fleet.clone() }.check()?],
+    };
+    let writes = fleets.iter().any(|fleet| fleet.args.mode == Mode::Apply);
+    let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await?;
+    let mut runs = Vec::new();
+    for fleet in &fleets {
+        for path in &fleet.args.manifests.paths {
+            args.journal.check_lock(path, opened.journal.as_ref())?;
+        }
+        let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
+        let keeping = fleet.args.rules.keeping(&opened, purpose);
+        let connection = fleet.args.api.connect().await?;
+        announce(fleet, &connection, fleets.len() > 1);
+        runs.push((fleet, keeping, connection));
     }
-    if args.interval < Duration::from_secs(1) || args.poll < Duration::from_millis(100) {
-        return Err(CliError::new("--interval is at least 1s, --poll at least 100ms"));
+    hold_all(&runs, &opened).await;
+    opened.journal.close().await;
+    for (_, _, connection) in runs {
+        connection.close().await;
     }
-    let keeping = args.journal.open(Purpose::Run).await?;
-    let connection = args.api.connect().await?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs all fleets side by side until a signal stops them.
+async fn hold_all(runs: &[(&Fleet, Keeping, Connection)], opened: &Opened) {
+    let cancel = CancellationToken::new();
+    let mut looks = Vec::new();
+    let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), runs.len());
+    let holds: Vec<_> = runs
+        .iter()
+        .map(|(fleet, keeping, connection)| {
+            let (look, asked) = mpsc::channel(1);
+            looks.push(look);
+            hold(fleet, keeping, connection, Arc::clone(&shares), asked, cancel.clone())
+        })
+        .collect();
+    tokio::spawn(super::signals(cancel.clone(), looks));
+    let all = async { tokio::join!(futures::future::join_all(holds), shares.beat(&cancel)) };
+    tokio::pin!(all);
+    tokio::select! {
+        _ = &mut all => {}
+        () = cancel.cancelled() => {
+            tracing::info!("stopping: what is in flight is finished, nothing is begun");
+            if tokio::time::timeout(STOP_WITHIN, &mut all).await.is_err() {
+                tracing::warn!("stopped while a request was in flight; the next start looks at what came of it");
+            }
+        }
+    }
+}
+
+fn announce(fleet: &Fleet, connection: &Connection, several: bool) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
+        fleet = several.then_some(fleet.name.as_str()),
         api = connection.api.url,
-        mode = ?args.mode,
-        interval_s = args.interval.as_secs(),
+        mode = ?fleet.args.mode,
+        interval_s = fleet.args.interval.as_secs(),
         "started"
     );
     if let Some(sandbox) = &connection.sandbox {
         tracing::info!("the sandbox's page, where you can play the clients, is at {}/", sandbox.url());
     }
+}
+
+/// Runs a fleet whenever it is our turn, until we are stopped.
+async fn hold(
+    fleet: &Fleet,
+    keeping: &Keeping,
+    connection: &Connection,
+    shares: Arc<Shares>,
+    mut looks: mpsc::Receiver<()>,
+    cancel: CancellationToken,
+) {
+    if keeping.alone || keeping.dry {
+        daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, cancel).await;
+        return;
+    }
+    let Some(identity) = introduced(connection, &cancel).await else { return };
+    let mut turn = Turn::new(shares, lease_name(fleet, &identity));
+    while turn.come(&cancel).await {
+        tracing::info!(fleet = fleet.name, owner = %keeping.owner, "this replica holds the fleet");
+        let ours = cancel.child_token();
+        let mut running =
+            Box::pin(daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, ours.clone()));
+        tokio::select! {
+            () = &mut running => {}
+            () = turn.keep(&cancel) => {
+                // Losing the lease cancels no request in flight: its outcome is still written
+                // (rule R6), while the lease is already somebody else's.
+                ours.cancel();
+                running.await;
+            }
+        }
+        turn.go().await;
+    }
+}
+
+fn daemon(fleet: &Fleet, keeping: Keeping, connection: &Connection) -> Daemon {
+    let FleetArgs { manifests, mode, interval, poll, parallelism, api, policy, rules: _ } = &fleet.args;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
-        args.policy.policy(args.api.is_sandbox()),
-        args.manifests.selector(),
+        policy.policy(api.is_sandbox()),
+        manifests.selector(),
         keeping,
         fastrand::u64(..),
     );
-    reconciler.options = execute::Options { parallelism: usize::from(args.parallelism), ..execute::Options::default() };
-    let writer = match args.mode {
+    reconciler.options = execute::Options { parallelism: usize::from(*parallelism), ..execute::Options::default() };
+    let writer = match mode {
         Mode::Apply => Some(connection.writer()),
         Mode::Report => None,
     };
-    let timing = Timing { interval: args.interval, poll: args.poll };
-    let daemon = Daemon::new(
-        reconciler,
-        writer,
-        Arc::new(args.manifests.clone()),
-        Arc::new(LogProgress),
-        timing,
-        fastrand::u64(..),
-    );
-    let cancel = CancellationToken::new();
-    let (look, looks) = tokio::sync::mpsc::channel(1);
-    tokio::spawn(super::signals(cancel.clone(), look));
-    let running = daemon.run(Watch::start(), looks, cancel.clone());
-    tokio::pin!(running);
-    tokio::select! {
-        () = &mut running => {}
-        () = cancel.cancelled() => {
-            tracing::info!("stopping: what is in flight is finished, nothing is begun");
-            if tokio::time::timeout(STOP_WITHIN, &mut running).await.is_err() {
-                tracing::warn!("stopped while a request was in flight; the next start looks at what came of it");
-            }
+    let timing = Timing { interval: *interval, poll: *poll };
+    Daemon::new(reconciler, writer, Arc::new(manifests.clone()), Arc::new(LogProgress), timing, fastrand::u64(..))
+}
+
+/// Whose token it is: a lease is of a scope, and only the server tells it.
+async fn introduced(connection: &Connection, cancel: &CancellationToken) -> Option<Identity> {
+    let reader = connection.reader();
+    loop {
+        match reader.identity().await {
+            Ok(identity) => return Some(identity),
+            Err(error) => tracing::warn!("{error}; nothing is done, tried again in {} s", INTRODUCTION.as_secs()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(INTRODUCTION) => {}
+            () = cancel.cancelled() => return None,
         }
     }
-    connection.close().await;
-    tracing::info!("stopped");
-    Ok(std::process::ExitCode::SUCCESS)
+}
+
+/// One lease a fleet: the same on every machine that runs it.
+fn lease_name(fleet: &Fleet, identity: &Identity) -> String {
+    format!("{}/{}", ScopeId::of(&identity.scope), fleet.name)
 }

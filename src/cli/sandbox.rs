@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::error::{CliError, CliResult};
 use super::ui::Ui;
@@ -30,6 +31,12 @@ pub struct Args {
     /// Do without these: bulk, idempotency_keys, updated_at, limited_access, invitations
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = extension)]
     without: Vec<Extension>,
+    /// Let lists of accounts and members show the world as it was this long ago: 90s, 10m, 1h
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = super::duration)]
+    list_delay: Duration,
+    /// Let new subscriptions stay `subscribing` this long, in whole seconds of the sandbox's time
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = super::duration)]
+    settle_delay: Duration,
     /// The token of agency@example.com. It guards nothing: give none that is used elsewhere
     #[arg(long, default_value = "sandbox")]
     token: String,
@@ -63,6 +70,8 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         },
         rate_limit: args.rate_limit,
         without: args.without.into_iter().collect(),
+        list_delay: args.list_delay,
+        settle_delay: args.settle_delay,
         token: args.token,
     })
     .await

@@ -27,6 +27,11 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// In words for the log.
     fn read(&self) -> Result<Reading, String>;
+
+    /// The commit that was read, where there is one: for the history.
+    fn revision(&self) -> Option<String> {
+        None
+    }
 }
 
 /// One reading of a source.
@@ -125,7 +130,12 @@ impl Daemon {
 
     /// Runs until it is cancelled. `look` is the operator's wish for another look at
     /// everything, what is blocked included.
-    pub async fn run(mut self, mut watch: Watch, mut look: tokio::sync::mpsc::Receiver<()>, cancel: CancellationToken) {
+    pub async fn run(
+        mut self,
+        mut watch: Watch,
+        look: &mut tokio::sync::mpsc::Receiver<()>,
+        cancel: CancellationToken,
+    ) {
         self.read(&mut watch).await;
         self.pass(Scope::Everything, &cancel).await;
         while !cancel.is_cancelled() {
@@ -191,6 +201,10 @@ impl Daemon {
             self.reconciler.memory().forget(&client.name);
         }
         self.held = held;
+        if fewer || leaving || !changed.is_empty() {
+            let source = Arc::clone(&self.source);
+            self.reconciler.revision = tokio::task::spawn_blocking(move || source.revision()).await.ok().flatten();
+        }
         for client in &changed {
             self.reconciler.memory().forget(client);
         }
@@ -286,14 +300,12 @@ impl Daemon {
         if self.api_trouble.take().is_some() {
             tracing::info!("the account API answers again");
         }
-        for rail in &plan.rails {
-            tracing::debug!(flag = rail.flag, value = %rail.value, "{}", rail.message);
-        }
         for news in self.announcer.news(plan, &self.held.kept) {
             let client = news.client.unwrap_or_default();
             let message = news.message;
             match (news.warn, client.is_empty()) {
-                (_, true) => tracing::info!("{message}"),
+                (false, true) => tracing::info!("{message}"),
+                (true, true) => tracing::warn!("{message}"),
                 (false, false) => tracing::info!(client, "{message}"),
                 (true, false) => tracing::warn!(client, "{message}"),
             }
@@ -314,7 +326,7 @@ impl Daemon {
                 _ => backoff,
             },
             PassError::Journal(_) => backoff,
-            PassError::Lint(_) => self.timing.interval,
+            PassError::Lint(_) | PassError::Unkept => self.timing.interval,
         };
         self.next_full = Instant::now() + backoff;
         let line = trouble.to_string();

@@ -13,8 +13,8 @@ use crate::journal::{
 };
 use crate::manifest::Wanted;
 use crate::plan::{
-    ActionKey, Known, OpKind, Past, RailMemory, Reason, Series, Snapshot, TrippedRail, Unsettled, Vanished, Verdict,
-    VerdictState,
+    ActionKey, Known, Matter, OpKind, RailMemory, Reason, Series, Snapshot, TrippedRail, Undone, Unsettled, Vanished,
+    Verdict, VerdictState,
 };
 use crate::provider::{MemberState, Scope};
 
@@ -37,6 +37,9 @@ pub struct Keeping {
     pub clock: Arc<dyn Clock>,
     /// No other process can carry out with this journal.
     pub alone: bool,
+    /// Accounts may be created without keys though nothing outlives the process (rule R7):
+    /// for simulations and tests.
+    pub forgetful: bool,
     /// Nothing is written to it: a dry run works with a copy.
     pub dry: bool,
     /// Which earlier refusals still stand.
@@ -72,6 +75,7 @@ impl Keeping {
             rules: Rules::default(),
             clock: Arc::new(MachineClock),
             alone: true,
+            forgetful: true,
             dry: false,
             recall: Recall::Nothing,
             heal: false,
@@ -89,6 +93,8 @@ pub struct Keeper {
     began: Timestamp,
     /// Done, and shown by a complete read since: what shows the opposite now is news.
     shown: HashSet<OperationId>,
+    /// Clients whose accounts are known from answers of this pass: newer than any read.
+    answered: BTreeSet<ClientName>,
     /// What was done within the last day, for the caps.
     day: Vec<Entry>,
     day_seq: Seq,
@@ -103,6 +109,7 @@ impl Keeper {
             book: None,
             began: Timestamp::MIN,
             shown: HashSet::new(),
+            answered: BTreeSet::new(),
             day: Vec::new(),
             day_seq: 0,
             vanished: None,
@@ -112,6 +119,11 @@ impl Keeper {
     /// The book, once a look has told the scope.
     pub fn book(&self) -> Option<&Arc<Book>> {
         self.book.as_ref()
+    }
+
+    /// Whether an account may be created without a key: only where the intent outlives us.
+    pub fn may_create_without_keys(&self) -> bool {
+        self.keeping.forgetful || self.keeping.journal.is_lasting()
     }
 
     /// What the time is.
@@ -142,6 +154,14 @@ impl Keeper {
             }
         }
         if let Some(book) = &self.book {
+            if let Some(failover) = book.journal().failed_over().await? {
+                tracing::warn!(
+                    "the journal's database took over from another and may have lost its last commits: what was \
+                     begun is read back before anything is sent"
+                );
+                book.doubt().await?;
+                book.journal().handled(&failover).await?;
+            }
             book.recover().await?;
         }
         self.read_day().await?;
@@ -190,6 +210,7 @@ impl Keeper {
     /// The journal did not take it.
     pub async fn take_in(&mut self, look: &Look<'_>) -> Result<(), BookError> {
         self.began = look.began;
+        self.answered.clear();
         let Some(book) = self.book.clone() else { return Ok(()) };
         let steps = self.steps(&book, look);
         if !steps.is_empty() {
@@ -301,6 +322,11 @@ impl Keeper {
         book.note(facts, forget, entries).await
     }
 
+    /// Takes in that a client's account is known from answers now, until the next look.
+    pub fn answered(&mut self, clients: impl Iterator<Item = ClientName>) {
+        self.answered.extend(clients);
+    }
+
     /// People who turned out to be users.
     ///
     /// # Errors
@@ -322,7 +348,7 @@ impl Keeper {
         let latched = book.facts(FactKind::Latched);
         let new: Vec<_> = rails
             .iter()
-            .filter(|rail| rail.flag.starts_with("--max-"))
+            .filter(|rail| rail.is_cap())
             .filter(|rail| latched.get(rail.flag).is_none_or(|fact| fact.value != rail.value))
             .collect();
         let facts = new.iter().map(|rail| book.fact(FactKind::Latched, rail.flag, rail.value.as_str())).collect();
@@ -384,42 +410,38 @@ impl Keeper {
         known.vanished = self.vanished;
         known.rails = self.rails(book, lifted);
         let rows = book.rows();
-        let last = last_words(&rows);
+        let mut last: BTreeMap<(&ClientName, Matter), &Row> = BTreeMap::new();
+        let mut undone = BTreeMap::new();
         for row in &rows {
             let series = &row.operation.series;
             if row.state.is_unsettled() {
-                if let Some(unsettled) = self.unsettled(book, row) {
-                    known.unsettled.push(unsettled);
+                known.unsettled.extend(self.unsettled(book, row));
+            } else if row.state == State::Done {
+                later(&mut last, (&series.client, series.matter()), row);
+                if let Some(matter) = undoable(series) {
+                    later(&mut undone, (&series.client, matter), row);
                 }
-            } else if row.state == State::Done && last.get(&group_of(row)) == Some(&row.ended_at) {
-                known.past.extend(self.past(book, row).map(|past| (series.clone(), past)));
             }
         }
-        for (client, fact) in book.facts(FactKind::Binding) {
-            let Ok(client) = ClientName::parse(&client) else { continue };
-            let series = Series { client, kind: OpKind::CreateAccount, argument: String::new() };
-            if !self.keeping.heal {
+        for ((client, matter), row) in last {
+            let settling = matches!(book.standing(&row.operation.series, self.began), Standing::Settling(..));
+            if settling && !self.shown.contains(&row.id()) && !self.answered.contains(client) {
+                known.settling.insert((client.clone(), matter));
+            }
+        }
+        if !self.keeping.heal {
+            for row in undone.into_values().filter(|row| made(row) && !row.released) {
+                let undone = Undone { account: row.account_id.clone(), invited: row.invited };
+                known.undone.insert(row.operation.series.clone(), undone);
+            }
+            for (client, fact) in book.facts(FactKind::Binding) {
+                let Ok(client) = ClientName::parse(&client) else { continue };
+                let series = Series { client, kind: OpKind::CreateAccount, argument: String::new() };
                 let account = Some(AccountId::new(fact.value.trim_start_matches(GONE)));
-                known.past.entry(series).or_insert(Past::Undone { account, invited: false });
+                known.undone.entry(series).or_insert(Undone { account, invited: false });
             }
         }
         known
-    }
-
-    /// Whether something that was done before holds it back now.
-    fn past(&self, book: &Book, row: &Row) -> Option<Past> {
-        let shown = self.shown.contains(&row.id());
-        match book.standing(&row.operation.series, self.began) {
-            Standing::Settling(..) if !shown => Some(Past::Settling),
-            Standing::Settling(row, _) if row.released => None,
-            Standing::Settling(row, _) | Standing::Undone(row) => {
-                let kind = row.operation.series.kind;
-                let made = matches!(kind, OpKind::CreateAccount | OpKind::AddMember);
-                (made && !self.keeping.heal)
-                    .then_some(Past::Undone { account: row.account_id.clone(), invited: row.invited })
-            }
-            Standing::Free | Standing::Unsettled(_) => None,
-        }
     }
 
     fn unsettled(&self, book: &Book, row: &Row) -> Option<Unsettled> {
@@ -593,26 +615,22 @@ fn member_key(row: &Row) -> Option<String> {
     Some(format!("{}/{}", row.account_id.as_ref()?.as_str(), row.cause.person.as_ref()?.key()))
 }
 
-/// Operations that undo one another: the last of them has the say.
-fn group_of(row: &Row) -> (ClientName, u8, String) {
-    let Series { client, kind, argument } = &row.operation.series;
-    let (group, person) = match kind {
-        OpKind::CreateAccount => (0, ""),
-        OpKind::UpdateAccount => (1, ""),
-        OpKind::Subscribe | OpKind::ChangePlan | OpKind::SetSeats | OpKind::Unsubscribe => (2, ""),
-        OpKind::RemoveMember | OpKind::AddMember => (3, argument.as_str()),
-        OpKind::SetAccess => (4, argument.split('/').next().unwrap_or_default()),
-    };
-    (client.clone(), group, person.to_owned())
+/// Keeps the row that was done last.
+fn later<'a, K: Ord>(rows: &mut BTreeMap<K, &'a Row>, key: K, row: &'a Row) {
+    let kept = rows.entry(key).or_insert(row);
+    if row.ended_at >= kept.ended_at {
+        *kept = row;
+    }
 }
 
-fn last_words(rows: &[Row]) -> BTreeMap<(ClientName, u8, String), Option<Timestamp>> {
-    let mut last: BTreeMap<_, Option<Timestamp>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.state == State::Done) {
-        let ended = last.entry(group_of(row)).or_default();
-        *ended = (*ended).max(row.ended_at);
-    }
-    last
+/// What is not done again by itself where somebody undid it: that an account is there, and
+/// that a person is in it, of which our own removals are the end.
+fn undoable(series: &Series) -> Option<Matter> {
+    matches!(series.kind, OpKind::CreateAccount | OpKind::AddMember | OpKind::RemoveMember).then(|| series.matter())
+}
+
+fn made(row: &Row) -> bool {
+    matches!(row.operation.series.kind, OpKind::CreateAccount | OpKind::AddMember)
 }
 
 fn key_of(row: &Row) -> ActionKey {

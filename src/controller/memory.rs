@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::domain::ClientName;
 use crate::execute::Carried;
-use crate::plan::{ActionKey, ActionState, Known, Plan, Reason, Verdict, VerdictState};
+use crate::plan::{AccountState, ActionKey, ActionState, Known, Plan, Reason, Verdict, VerdictState};
 
 const FIRST_LOOK: Duration = Duration::from_secs(15);
 const LONGEST_LOOK: Duration = Duration::from_secs(3600);
@@ -67,11 +67,15 @@ impl Memory {
             };
             let tried =
                 self.known.verdicts.iter().any(|(key, verdict)| key.client == *client && Pace::of(verdict).is_some());
-            if has(ActionState::Waiting, Some(Reason::SubscriptionSettling))
-                || has(ActionState::Waiting, Some(Reason::OutcomeSettling))
-            {
+            let settling = [Reason::SubscriptionSettling, Reason::OutcomeSettling]
+                .into_iter()
+                .any(|reason| has(ActionState::Waiting, Some(reason)));
+            // What was tried does not show while the members cannot be read, and is not done.
+            let hidden = tried && account.state == AccountState::Unknown;
+            if settling || hidden {
                 if self.retries.get(client).is_none_or(|retry| retry.due.is_none()) {
-                    self.look_again(client, Pace::Look, now, chance);
+                    let pace = if hidden { Pace::Retry } else { Pace::Look };
+                    self.look_again(client, pace, now, chance);
                 }
             } else if !tried || !(has(ActionState::Waiting, None) || has(ActionState::Failed, None)) {
                 self.retries.remove(client);

@@ -85,6 +85,13 @@ pub enum PassError {
     /// The journal could not be read or written; nothing was done.
     #[error("{0}; nothing was done")]
     Journal(BookError),
+    /// Accounts would be created on a server without idempotency keys, and nothing would be
+    /// remembered of it (rule R7).
+    #[error(
+        "this server has no idempotency keys, and without a lasting journal an account could be made twice; nothing \
+         was done: name a journal with --journal"
+    )]
+    Unkept,
     /// The independent check found a fault in the plan; nothing was done.
     #[error("the plan does not hold, which is a bug in bursar; nothing was done: {}", faults(.0))]
     Lint(Vec<LintFault>),
@@ -342,6 +349,9 @@ impl Reconciler {
             }
             let mut looked = false;
             if !self.keys() && creates(&plan, only) {
+                if !self.keeper.may_create_without_keys() {
+                    return Err(PassError::Unkept);
+                }
                 // Once more, now that what will be created is written down (rule R3).
                 self.prepare(&plan, only, wanted).await?;
                 self.second_look(wanted).await?;
@@ -452,6 +462,8 @@ impl Reconciler {
         if let Err(error) = self.keeper.registered(people).await {
             tracing::warn!(%error, "who is a user could not be written down; it is found out again later");
         }
+        self.keeper
+            .answered(carried.iter().filter(|(_, done)| done.observed.is_some()).map(|(client, _)| client.clone()));
         if let Some(snapshot) = &mut self.snapshot {
             // Pieced together from answers: it serves the next round, and the next look at the
             // server is not spared for it, whatever `updated_at` says.

@@ -200,22 +200,7 @@ impl Book {
 
     /// How a series stands, for a plan made from reads that began at this time.
     pub fn standing(&self, series: &Series, read_began: Timestamp) -> Standing {
-        let Some(row) = self.latest(series) else { return Standing::Free };
-        match row.state {
-            State::Sending | State::Unknown | State::Ask => Standing::Unsettled(row),
-            State::Prepared | State::Refused => Standing::Free,
-            State::Done => {
-                let ended = row.ended_at.unwrap_or(Timestamp::MIN);
-                let shows = ended.saturating_add(self.rules.settle).unwrap_or(Timestamp::MAX);
-                if read_began < shows {
-                    Standing::Settling(row, shows)
-                } else if row.released {
-                    Standing::Free
-                } else {
-                    Standing::Undone(row)
-                }
-            }
-        }
+        standing(self.latest(series), read_began, &self.rules)
     }
 
     /// Writes down what is meant, all of it in one commit: for what must be looked at once
@@ -283,7 +268,16 @@ impl Book {
     /// The journal did not take it; the row is then found unsettled later, and read back.
     pub async fn answered(&self, row: &Row, answer: Answer) -> Result<Row, BookError> {
         let event = Event::Answered { owner: self.owner.clone(), now: self.clock.now(), answer };
-        Ok(self.apply(row, &event).await?.0)
+        let conflict = match self.apply(row, &event).await {
+            Err(BookError::Journal(error @ JournalError::Conflict { .. })) => error,
+            written => return written.map(|(row, _)| row),
+        };
+        // Another process gave the request up: the answer is taken in by the row as it is now,
+        // unless it belongs to another attempt.
+        self.refresh().await?;
+        let latest = self.kept().rows.get(&row.id()).cloned();
+        let latest = latest.filter(|latest| latest.attempt == row.attempt).ok_or(conflict)?;
+        Ok(self.apply(&latest, &event).await?.0)
     }
 
     /// Takes in what a complete look found.
@@ -343,6 +337,17 @@ impl Book {
         });
         let steps: Vec<_> = steps.collect();
         self.apply_all(steps).await.map(|_| ())
+    }
+
+    /// After a failover: what was prepared may have been sent, for the permit may be lost.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn doubt(&self) -> Result<(), BookError> {
+        let open = self.rows().into_iter().filter(|row| matches!(row.state, State::Prepared | State::Sending));
+        // A permit that was lost with its commit ends no later than one that is given now.
+        let (_, deadline) = self.term();
+        self.apply_all(open.map(|row| (row, Event::Doubted { deadline })).collect()).await.map(|_| ())
     }
 
     /// Writes facts and entries.
@@ -452,6 +457,28 @@ impl Book {
             (_, State::Prepared | State::Refused) => return Vec::new(),
         };
         vec![describe(after, kind, self.clock.now(), self.owner.as_str())]
+    }
+}
+
+/// How a series whose latest row this is stands, for a plan made from reads that began at
+/// this time (rule R1).
+pub fn standing(latest: Option<Row>, read_began: Timestamp, rules: &Rules) -> Standing {
+    let Some(row) = latest else { return Standing::Free };
+    match row.state {
+        State::Sending | State::Unknown | State::Ask => Standing::Unsettled(row),
+        State::Prepared | State::Refused => Standing::Free,
+        State::Done => {
+            let ended = row.ended_at.unwrap_or(Timestamp::MIN);
+            let shows = ended.saturating_add(rules.settle).unwrap_or(Timestamp::MAX);
+            // Released or not: a read that is older than what was done does not show it.
+            if read_began < shows {
+                Standing::Settling(row, shows)
+            } else if row.released {
+                Standing::Free
+            } else {
+                Standing::Undone(row)
+            }
+        }
     }
 }
 

@@ -25,7 +25,7 @@ mod sqlite;
 pub mod step;
 mod store;
 
-pub use book::{Book, BookError, Intent, PERMIT, Permit, Standing, settled_from, unsettled_names};
+pub use book::{Book, BookError, Intent, PERMIT, Permit, Standing, settled_from, standing, unsettled_names};
 pub use fact::{Fact, FactKind, GONE};
 pub use history::{Entry, EntryKind, Query, Recorded};
 pub use memory::InMemory;

@@ -8,6 +8,7 @@ mod base_url;
 pub mod dnsimple;
 mod error;
 pub mod token;
+pub mod transport;
 mod types;
 
 use async_trait::async_trait;

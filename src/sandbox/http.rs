@@ -12,7 +12,7 @@ mod subscription;
 mod tester;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -32,10 +32,14 @@ pub use problem::Problem;
 /// The longest request body, in bytes.
 const LONGEST_BODY: usize = 1024 * 1024;
 
+/// The routes of the API, without their description: that takes milliseconds to put together,
+/// and a simulation opens thousands of sandboxes.
+static API: LazyLock<Router<Arc<Service>>> = LazyLock::new(|| api().split_for_parts().0);
+
 /// Everything that the sandbox serves.
 pub fn app(service: Arc<Service>) -> Router {
-    let (api, _) = api().split_for_parts();
-    let api = api
+    let api = API
+        .clone()
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(bad_days::spoil))

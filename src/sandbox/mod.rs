@@ -3,6 +3,8 @@
 //! driver that is tested against it, else both could be wrong together.
 
 mod catalogue;
+mod delays;
+mod embedded;
 mod faults;
 mod http;
 mod page;
@@ -22,10 +24,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use embedded::{Embedded, HungUp, embed};
 pub use http::openapi;
 pub use rules::{Extension, MemberMode};
 pub use service::Surroundings;
 
+use delays::Delays;
 use service::Service;
 use world::UserId;
 
@@ -53,8 +57,18 @@ pub struct Options {
     pub rate_limit: u32,
     /// The extensions it does without.
     pub without: BTreeSet<Extension>,
+    /// How old the world is that lists show (`GET /accounts`, `GET /{account}/members`).
+    pub list_delay: Duration,
+    /// How long a new subscription stays `subscribing`, in whole seconds, rounded up.
+    pub settle_delay: Duration,
     /// The token of `agency@example.com`.
     pub token: String,
+}
+
+impl Options {
+    fn delays(&self) -> Delays {
+        Delays { list: self.list_delay.min(delays::LONGEST), settle: self.settle_delay.min(delays::LONGEST) }
+    }
 }
 
 impl Default for Options {
@@ -66,6 +80,8 @@ impl Default for Options {
             member_mode: MemberMode::default(),
             rate_limit: 2400,
             without: BTreeSet::new(),
+            list_delay: Duration::ZERO,
+            settle_delay: Duration::ZERO,
             token: "sandbox".to_owned(),
         }
     }
@@ -139,9 +155,7 @@ pub async fn start_in(options: Options, surroundings: Surroundings) -> Result<Sa
     if !options.listen.ip().is_loopback() {
         return Err(SandboxError::NotLoopback(options.listen));
     }
-    if options.token.is_empty() || !options.token.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(SandboxError::Token);
-    }
+    check_token(&options.token)?;
     let address = options.listen;
     let failed = |source| SandboxError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -156,6 +170,11 @@ pub async fn start_in(options: Options, surroundings: Surroundings) -> Result<Sa
         }
     });
     Ok(Sandbox { address, token: options.token, stop: stop.drop_guard(), serving, service })
+}
+
+fn check_token(token: &str) -> Result<(), SandboxError> {
+    let is_sendable = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
+    if is_sendable { Ok(()) } else { Err(SandboxError::Token) }
 }
 
 impl Sandbox {

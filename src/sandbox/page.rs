@@ -25,6 +25,7 @@ pub fn routes() -> Router<Arc<Service>> {
         .route("/", get(show))
         .route("/style.css", get(style))
         .route("/page/users", post(forms::sign_up))
+        .route("/page/cards", post(forms::change_card))
         .route("/page/clock", post(forms::advance))
         .route("/page/invitations/{id}/accept", post(forms::accept))
         .route("/page/accounts", post(forms::make_account))

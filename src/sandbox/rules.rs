@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod members;
+pub mod payments;
 pub mod people;
 pub mod subscription;
 pub mod time;
@@ -96,6 +97,8 @@ pub struct Moment<'w> {
     /// The sandbox's time, in whole seconds.
     pub now: Timestamp,
     pub terms: &'w Terms,
+    /// How long the payment of a new subscription takes to settle.
+    pub settling: SignedDuration,
     pub door: Door,
 }
 

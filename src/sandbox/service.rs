@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::RwLock;
 
+use super::delays::{Delays, Lag};
 use super::faults::Faults;
 use super::quota::Quota;
 use super::rules::people::{SignUp, sign_up};
@@ -49,6 +50,10 @@ pub struct Service {
     surroundings: Surroundings,
     pub quota: Mutex<Quota>,
     pub faults: Mutex<Faults>,
+    /// Those of the start, which a reset brings back.
+    first_delays: Delays,
+    delays: Mutex<Delays>,
+    lag: Mutex<Lag>,
     requests: Mutex<BTreeMap<String, u64>>,
     running: Mutex<HashSet<(UserId, String)>>,
     notice: Mutex<Option<String>>,
@@ -111,6 +116,9 @@ impl Service {
             users: options.users.clone(),
             quota: Mutex::new(Quota::new(options.rate_limit)),
             faults: Mutex::default(),
+            first_delays: options.delays(),
+            delays: Mutex::new(options.delays()),
+            lag: Mutex::default(),
             surroundings,
             requests: Mutex::new(requests),
             running: Mutex::default(),
@@ -123,6 +131,7 @@ impl Service {
             let draft = service.populated(&world)?;
             service.store.write(&draft).await?;
             world.apply(draft);
+            locked(&service.lag).begin(service.first_delays.list, &world);
         }
         Ok(service)
     }
@@ -150,13 +159,53 @@ impl Service {
     }
 
     fn moment<'w>(&'w self, world: &'w World, caller: UserId, door: Door) -> Moment<'w> {
-        Moment { world, caller, now: self.now(world), terms: &self.terms, door }
+        let settling = self.delays().settling();
+        Moment { world, caller, now: self.now(world), terms: &self.terms, settling, door }
     }
 
     /// Looks at the world as the token's user.
-    pub async fn look<T>(&self, look: impl FnOnce(&Moment) -> T) -> T {
+    pub async fn look<T>(self: &Arc<Self>, look: impl FnOnce(&Moment) -> T) -> T {
+        self.catch_up().await;
         let world = self.world.read().await;
         look(&self.moment(&world, AGENCY, Door::Api))
+    }
+
+    /// Looks at the world as it is, and beside it at the one that lists show.
+    pub async fn look_at_lists<T>(self: &Arc<Self>, look: impl FnOnce(&Moment, &Moment) -> T) -> T {
+        self.catch_up().await;
+        let world = self.world.read().await;
+        let mut lag = locked(&self.lag);
+        let listed = lag.shown(self.machine_time()).unwrap_or(&world);
+        look(&self.moment(&world, AGENCY, Door::Api), &self.moment(listed, AGENCY, Door::Api))
+    }
+
+    /// Does what time brought meanwhile, so that who looks sees it.
+    async fn catch_up(self: &Arc<Self>) {
+        let is_behind = {
+            let world = self.world.read().await;
+            time::is_behind(&world, self.now(&world))
+        };
+        if is_behind && let Err(Stop::Failed(error)) = self.carry_out(|_, world| Ok((Draft::of(world), ()))).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "what fell due was not done");
+        }
+    }
+
+    /// The delays in force.
+    pub fn delays(&self) -> Delays {
+        *locked(&self.delays)
+    }
+
+    /// Other delays from now on.
+    pub async fn set_delays(&self, delays: Delays) {
+        let world = self.world.read().await;
+        *locked(&self.delays) = delays;
+        locked(&self.lag).set(delays.list, self.machine_time(), &world);
+    }
+
+    /// Makes the changes of a draft that is on record.
+    fn apply(&self, world: &mut World, draft: Draft) {
+        locked(&self.lag).note(&draft, self.machine_time());
+        world.apply(draft);
     }
 
     /// Decides, writes and applies, one request at a time. A client that hangs up does not
@@ -172,12 +221,12 @@ impl Service {
             let due = time::fall_due(&world, &service.terms, now);
             if !due.changes.is_empty() {
                 service.store.write(&due).await?;
-                world.apply(due);
+                service.apply(&mut world, due);
             }
             let (draft, told) = decide(&service, &world)?;
             if draft.meta != world.meta || !draft.changes.is_empty() {
                 service.store.write(&draft).await?;
-                world.apply(draft);
+                service.apply(&mut world, draft);
             }
             Ok(told)
         });
@@ -233,6 +282,8 @@ impl Service {
             *locked(&service.world_id) = empty.meta.world_id.clone();
             locked(&service.requests).clear();
             *locked(&service.faults) = Faults::default();
+            *locked(&service.delays) = service.first_delays;
+            locked(&service.lag).begin(service.first_delays.list, &empty);
             *world = empty;
             Ok(())
         });
@@ -258,7 +309,7 @@ impl Service {
             }
             ahead.meta = draft.meta.clone();
             let now = self.now(world);
-            let moment = Moment { world: &ahead, caller: AGENCY, now, terms: &self.terms, door: Door::ByHand };
+            let moment = Moment { now, ..self.moment(&ahead, AGENCY, Door::ByHand) };
             let Ok((entry, _)) = sign_up(&moment, &person) else {
                 return Err(SandboxError::User { email: person.email });
             };

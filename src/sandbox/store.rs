@@ -1,9 +1,11 @@
 //! The file behind the world: SQLite, written through. What a request was answered is on
 //! record before the answer goes out, so that not even a kill loses it; what is read is
-//! the world in memory, which is loaded from here at the start.
+//! the world in memory, which is loaded from here at the start. Without a file there is
+//! nothing behind that world, and no thread and no wait beside the request's own.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,7 +21,7 @@ use super::world::{Change, Draft, Meta, World};
 const APPLICATION_ID: i32 = 0x6275_7253;
 
 /// The layout of the file (`PRAGMA user_version`).
-const LAYOUT: i32 = 1;
+const LAYOUT: i32 = 2;
 
 /// Records in one statement; SQLite takes 32,766 parameters, a record has three.
 const RECORDS_A_STATEMENT: usize = 5_000;
@@ -33,11 +35,16 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The one connection; SQLite has one writer anyway.
+/// Where the world is kept.
 #[derive(Debug)]
-pub struct Store {
-    /// `None` once it is closed.
-    connection: Mutex<Option<SqliteConnection>>,
+pub enum Store {
+    /// In the service's own memory, and nowhere else.
+    Nowhere {
+        /// Nothing is changed any more.
+        is_closed: AtomicBool,
+    },
+    /// The one connection, for SQLite has one writer anyway; `None` once it is closed.
+    File(Mutex<Option<SqliteConnection>>),
 }
 
 /// A record on its way to the file: without a body it is removed.
@@ -64,6 +71,8 @@ impl Record {
             Change::PutMember(member) => Self::put("member", member.id, member),
             Change::DropMember(member) => Ok(Self::gone("member", member.id)),
             Change::PutCharge(charge) => Self::put("charge", charge.id, charge),
+            Change::PutPayment(payment) => Self::put("payment", payment.id, payment),
+            Change::DropPayment(id) => Ok(Self::gone("payment", id)),
             Change::PutMail(mail) => Self::put("mail", mail.id, mail),
             Change::PutWebhook(webhook) => Self::put("webhook", webhook.id, webhook),
             Change::DropWebhook(id) => Ok(Self::gone("webhook", id)),
@@ -84,6 +93,7 @@ fn change_of(kind: &str, body: &str) -> Result<Option<Change>, SandboxError> {
         "subscription" => Change::PutSubscription(read(body)?),
         "member" => Change::PutMember(read(body)?),
         "charge" => Change::PutCharge(read(body)?),
+        "payment" => Change::PutPayment(read(body)?),
         "mail" => Change::PutMail(read(body)?),
         "webhook" => Change::PutWebhook(read(body)?),
         "answer" => Change::PutAnswer(read(body)?),
@@ -92,40 +102,36 @@ fn change_of(kind: &str, body: &str) -> Result<Option<Change>, SandboxError> {
 }
 
 impl Store {
-    /// Opens the file, or a store in memory without one.
+    /// Opens the file, if there is to be one.
     ///
     /// # Errors
     /// Where the file cannot be opened, is in use by another sandbox, or is not a
     /// sandbox's.
     pub async fn open(file: Option<&Path>) -> Result<Self, SandboxError> {
-        let options = match file {
-            None => SqliteConnectOptions::new().in_memory(true),
-            Some(file) => {
-                if let Some(folder) = file.parent() {
-                    std::fs::create_dir_all(folder)
-                        .map_err(|source| SandboxError::Folder { folder: folder.to_owned(), source })?;
-                }
-                SqliteConnectOptions::new()
-                    .filename(file)
-                    .create_if_missing(true)
-                    // The world in memory is the only reader and writer: a second process
-                    // on the same file would not see what this one does.
-                    .locking_mode(SqliteLockingMode::Exclusive)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    // Outlives a killed process; only a power cut could lose the last writes.
-                    .synchronous(SqliteSynchronous::Normal)
-                    .busy_timeout(Duration::from_millis(200))
-            }
-        };
-        let named = |source| SandboxError::Data { file: file.map(Path::to_owned).unwrap_or_default(), source };
+        let Some(file) = file else { return Ok(Self::Nowhere { is_closed: AtomicBool::new(false) }) };
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| SandboxError::Folder { folder: folder.to_owned(), source })?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            // The world in memory is the only reader and writer: a second process on the same
+            // file would not see what this one does.
+            .locking_mode(SqliteLockingMode::Exclusive)
+            .journal_mode(SqliteJournalMode::Wal)
+            // Outlives a killed process; only a power cut could lose the last writes.
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_millis(200));
+        let named = |source| SandboxError::Data { file: file.to_owned(), source };
         let mut connection = options.connect().await.map_err(named)?;
         Self::claim(&mut connection, file).await?;
-        Ok(Self { connection: Mutex::new(Some(connection)) })
+        Ok(Self::File(Mutex::new(Some(connection))))
     }
 
     /// Makes sure that the file is a sandbox's, makes one of an empty file, and locks it.
-    async fn claim(connection: &mut SqliteConnection, file: Option<&Path>) -> Result<(), SandboxError> {
-        let file = || file.map(Path::to_owned).unwrap_or_default();
+    async fn claim(connection: &mut SqliteConnection, file: &Path) -> Result<(), SandboxError> {
+        let file = || file.to_owned();
         let named = |source| SandboxError::Data { file: file(), source };
         let pragma = |name: &'static str| sqlx::query_scalar::<_, i32>(name);
         let application = pragma("PRAGMA application_id").fetch_one(&mut *connection).await.map_err(named)?;
@@ -146,24 +152,36 @@ impl Store {
         Ok(())
     }
 
-    async fn connection(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, SandboxError> {
-        let opened = MutexGuard::try_map(self.connection.lock().await, Option::as_mut);
-        opened.map_err(|_| SandboxError::Closed)
+    /// The connection; `None` where there is no file to write to.
+    async fn connection(&self) -> Result<Option<MappedMutexGuard<'_, SqliteConnection>>, SandboxError> {
+        match self {
+            Self::Nowhere { is_closed } if is_closed.load(Ordering::Relaxed) => Err(SandboxError::Closed),
+            Self::Nowhere { is_closed: _ } => Ok(None),
+            Self::File(connection) => {
+                let opened = MutexGuard::try_map(connection.lock().await, Option::as_mut);
+                opened.map(Some).map_err(|_| SandboxError::Closed)
+            }
+        }
     }
 
     /// Gives the file back, so that the next sandbox may open it at once.
     pub async fn close(&self) {
-        if let Some(connection) = self.connection.lock().await.take()
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "the sandbox's file was not closed cleanly");
+        match self {
+            Self::Nowhere { is_closed } => is_closed.store(true, Ordering::Relaxed),
+            Self::File(connection) => {
+                if let Some(connection) = connection.lock().await.take()
+                    && let Err(error) = connection.close().await
+                {
+                    tracing::warn!(%error, "the sandbox's file was not closed cleanly");
+                }
+            }
         }
     }
 
     /// The world as it was left, and how often each route was asked; `None` for a world
     /// that was never begun.
     pub async fn load(&self) -> Result<Option<(World, BTreeMap<String, u64>)>, SandboxError> {
-        let mut connection = self.connection().await?;
+        let Some(mut connection) = self.connection().await? else { return Ok(None) };
         let rows: Vec<(String, String)> =
             sqlx::query_as("SELECT kind, body FROM records").fetch_all(&mut *connection).await?;
         let counts: Vec<(String, i64)> =
@@ -181,7 +199,7 @@ impl Store {
 
     /// Writes a draft as one transaction.
     pub async fn write(&self, draft: &Draft) -> Result<(), SandboxError> {
-        let mut connection = self.connection().await?;
+        let Some(mut connection) = self.connection().await? else { return Ok(()) };
         let mut transaction = connection.begin().await?;
         write_records(&mut transaction, draft).await?;
         transaction.commit().await?;
@@ -190,7 +208,7 @@ impl Store {
 
     /// Puts another world in the place of everything there was.
     pub async fn replace(&self, draft: &Draft) -> Result<(), SandboxError> {
-        let mut connection = self.connection().await?;
+        let Some(mut connection) = self.connection().await? else { return Ok(()) };
         let mut transaction = connection.begin().await?;
         sqlx::query("DELETE FROM records").execute(&mut *transaction).await?;
         sqlx::query("DELETE FROM requests").execute(&mut *transaction).await?;
@@ -201,9 +219,10 @@ impl Store {
 
     /// Counts one request.
     pub async fn count(&self, route: &str) -> Result<(), SandboxError> {
+        let Some(mut connection) = self.connection().await? else { return Ok(()) };
         let statement = "INSERT INTO requests (route, count) VALUES (?, 1) \
                          ON CONFLICT (route) DO UPDATE SET count = count + 1";
-        sqlx::query(statement).bind(route).execute(&mut *self.connection().await?).await?;
+        sqlx::query(statement).bind(route).execute(&mut *connection).await?;
         Ok(())
     }
 }

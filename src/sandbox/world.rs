@@ -35,6 +35,8 @@ ids! {
     SubscriptionId,
     /// Money that was collected.
     ChargeId,
+    /// Money that could not be collected.
+    PaymentId,
     /// A registered webhook.
     WebhookId,
     /// A mail that went out.
@@ -76,9 +78,11 @@ pub struct Account {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionState {
+    /// Chosen, but its payment is not settled yet: not in force.
+    Subscribing,
     /// In force.
     Subscribed,
-    /// Cancelled.
+    /// Cancelled, or never paid for.
     Unsubscribed,
 }
 
@@ -86,6 +90,7 @@ impl SubscriptionState {
     /// The word of the API.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Subscribing => "subscribing",
             Self::Subscribed => "subscribed",
             Self::Unsubscribed => "unsubscribed",
         }
@@ -105,6 +110,15 @@ pub struct Subscription {
     pub current_period_ends_at: Timestamp,
     pub pending_plan_identifier: Option<String>,
     pub pending_seats: Option<u32>,
+    /// Whose card its renewals are charged to: who subscribed, or last bought more.
+    #[serde(default)]
+    pub payer: Option<UserId>,
+    /// When it comes into force, while it is `subscribing`.
+    #[serde(default)]
+    pub settles_at: Option<Timestamp>,
+    /// Since when a renewal is unpaid (rule 9).
+    #[serde(default)]
+    pub dunned_since: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -118,6 +132,11 @@ impl Subscription {
     /// Whether it is in force.
     pub fn in_force(&self) -> bool {
         self.state == SubscriptionState::Subscribed
+    }
+
+    /// Whether it was chosen and is not settled yet.
+    pub fn is_settling(&self) -> bool {
+        self.state == SubscriptionState::Subscribing
     }
 
     /// Its plan; `None` in a world whose file names one that is not in the catalogue.
@@ -175,6 +194,31 @@ pub struct Charge {
     pub plan_identifier: String,
 }
 
+/// Money that a card refused to pay. While one is open nothing more is bought for the
+/// account (rule 9).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    pub id: PaymentId,
+    pub account_id: AccountId,
+    /// Who pays it, once their card does.
+    pub payer: UserId,
+    pub amount: Cents,
+    pub since: Timestamp,
+    /// What it is for, in words.
+    pub reason: String,
+    pub plan_identifier: String,
+    /// What comes with paying it; without one it is a renewal.
+    pub order: Option<Order>,
+}
+
+/// A purchase that waits until it is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub seats: u32,
+    /// Whether a subscription that comes of it counts as created over the API.
+    pub counts: bool,
+}
+
 /// A mail that went out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
@@ -211,6 +255,8 @@ pub struct LastIds {
     member: u64,
     subscription: u64,
     charge: u64,
+    #[serde(default)]
+    payment: u64,
     webhook: u64,
     mail: u64,
 }
@@ -244,6 +290,8 @@ pub enum Change {
     PutMember(Member),
     DropMember(Member),
     PutCharge(Charge),
+    PutPayment(Payment),
+    DropPayment(PaymentId),
     PutMail(Mail),
     PutWebhook(Webhook),
     DropWebhook(WebhookId),
@@ -277,6 +325,7 @@ next_ids! {
     next_member: member -> MemberId,
     next_subscription: subscription -> SubscriptionId,
     next_charge: charge -> ChargeId,
+    next_payment: payment -> PaymentId,
     next_webhook: webhook -> WebhookId,
     next_mail: mail -> MailId,
 }
@@ -294,7 +343,7 @@ impl Draft {
 }
 
 /// Everything there is, in memory; the store holds the same.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct World {
     pub meta: Meta,
     pub users: BTreeMap<UserId, User>,
@@ -302,6 +351,8 @@ pub struct World {
     pub subscriptions: BTreeMap<AccountId, Subscription>,
     members: BTreeMap<AccountId, Vec<Member>>,
     pub charges: BTreeMap<ChargeId, Charge>,
+    /// What is open.
+    pub payments: BTreeMap<PaymentId, Payment>,
     pub mails: BTreeMap<MailId, Mail>,
     pub webhooks: BTreeMap<WebhookId, Webhook>,
     pub answers: HashMap<(UserId, String), KeptAnswer>,
@@ -332,6 +383,11 @@ impl World {
     /// The user of this address.
     pub fn user_by_email(&self, email: &str) -> Option<&User> {
         self.users_by_email.get(&email.to_ascii_lowercase()).and_then(|id| self.users.get(id))
+    }
+
+    /// What is open for this account, the oldest first.
+    pub fn payments_of(&self, account: AccountId) -> impl Iterator<Item = &Payment> {
+        self.payments.values().filter(move |payment| payment.account_id == account)
     }
 
     /// The place of this user in this account.
@@ -385,6 +441,12 @@ impl World {
             }
             Change::PutCharge(charge) => {
                 self.charges.insert(charge.id, charge);
+            }
+            Change::PutPayment(payment) => {
+                self.payments.insert(payment.id, payment);
+            }
+            Change::DropPayment(id) => {
+                self.payments.remove(&id);
             }
             Change::PutMail(mail) => {
                 self.mails.insert(mail.id, mail);

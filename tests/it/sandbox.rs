@@ -157,6 +157,7 @@ async fn a_client_is_created_subscribed_and_joined() {
       "accounts_created": 1,
       "subscriptions_created": 1,
       "charges": [],
+      "open_payments": [],
       "members_added": 1,
       "invitations_sent": 0,
       "mails": [

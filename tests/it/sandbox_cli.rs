@@ -81,6 +81,14 @@ async fn a_kill_loses_nothing() {
     assert_eq!(create(&url).await["data"]["id"], 4);
 }
 
+#[tokio::test]
+async fn delays_are_options() {
+    let (_child, line) = run(&["--listen", "127.0.0.1:0", "--list-delay", "250ms", "--settle-delay", "2m"]).await;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let delays = reqwest::get(format!("{}/sandbox/delays", url_of(&line))).await.unwrap().text().await.unwrap();
+    assert_eq!(delays, r#"{"data":{"list_seconds":0.25,"settle_seconds":120.0}}"#);
+}
+
 #[test]
 fn what_it_cannot_do_is_told_with_a_way_out() {
     let refused = |arguments: &[&str]| {
@@ -105,5 +113,6 @@ fn what_it_cannot_do_is_told_with_a_way_out() {
     std::fs::write(&people, "# people\njane@acme.example\nnobody\n").unwrap();
     insta::assert_snapshot!(refused(&["--listen", "127.0.0.1:0", "--users", people.to_str().unwrap()]), @"Error: cannot sign up `nobody`: not an email address");
     assert!(refused(&["--without", "bulk,flying"]).contains("flying"));
+    assert!(refused(&["--settle-delay", "soon"]).contains("expected a duration like 90s, 10m or 1h"));
     assert!(Path::new(&people).exists());
 }

@@ -79,6 +79,31 @@ async fn a_person_signs_up_is_added_accepts_and_is_removed() {
 }
 
 #[tokio::test]
+async fn a_card_fails_and_another_one_pays_what_is_open() {
+    let (_sandbox, client) = started(Options::default()).await;
+    press(&client, "/page/accounts", "name=Acme&email=dns%40acme.example&owner=&plan=teams-v2-monthly").await;
+    press(&client, "/page/cards", "email=agency%40example.com&card=4000+0000+0000+0341").await;
+    assert!(page(&client).await.contains("agency@example.com has another card."));
+    press(&client, "/page/accounts/1/plan", "plan=teams-v2-monthly&seats=3").await;
+    assert!(page(&client).await.contains("Not done. The card was refused"));
+    press(&client, "/page/clock", "seconds=2678400").await;
+    let dunned = page(&client).await;
+    for words in [
+        "<span class=\"warn\">unpaid</span>, ends <time datetime=\"2026-04-22T12:00:00Z\">22 Apr 2026</time>",
+        "<span class=\"warn\">Open: 58.00 USD</span>, more seats: teams-v2-monthly, 3 seat(s)",
+        "<span class=\"warn\">Open: 29.00 USD</span>, renewal of teams-v2-monthly, 1 seat(s)",
+    ] {
+        assert!(dunned.contains(words), "{words}: {dunned}");
+    }
+    press(&client, "/page/cards", "email=agency%40example.com&card=4242+4242+4242+4242").await;
+    let paid = page(&client).await;
+    assert!(paid.contains("agency@example.com has another card, and made 2 open payments."));
+    assert!(paid.contains("Money charged: 87.00 USD") && !paid.contains("Open:") && !paid.contains("unpaid"));
+    press(&client, "/page/cards", "email=nobody%40else.example&card=4242+4242+4242+4242").await;
+    assert!(page(&client).await.contains("Not done. Validation failed: email is not a registered user"));
+}
+
+#[tokio::test]
 async fn what_is_refused_is_said() {
     let (_sandbox, client) = started(Options::default()).await;
     press(&client, "/page/accounts", "name=Acme&email=dns%40acme.example&owner=&plan=").await;

@@ -2,20 +2,25 @@
 //! sorted into the kinds of [`ApiError`] that decide what may be done next.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Response, Url};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
+use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::quota::{Meter, Told};
-use super::wire::{Envelope, Failure};
+use super::wire::{Envelope, Failure as Refusal};
 use crate::domain::{Foreign, RequestId};
+use crate::provider::transport::{self, Failure, Transport};
 use crate::provider::{ApiError, ApiErrorKind, BaseUrl, IdempotencyKey, Token};
 
 /// The largest answer to anything but a page of a list, in bytes.
@@ -60,15 +65,14 @@ pub(super) struct Answer {
 pub(super) struct Wire {
     pub(super) base: BaseUrl,
     token: Token,
-    /// What the clients were set up with, to be told of.
-    deadline: Duration,
+    transport: Arc<dyn Transport>,
     sent: AtomicU64,
     pub(super) meter: Meter,
 }
 
 impl Wire {
-    pub(super) fn new(base: BaseUrl, token: Token, deadline: Duration) -> Self {
-        Self { base, token, deadline, sent: AtomicU64::new(0), meter: Meter::default() }
+    pub(super) fn new(base: BaseUrl, token: Token, transport: Arc<dyn Transport>) -> Self {
+        Self { base, token, transport, sent: AtomicU64::new(0), meter: Meter::default() }
     }
 
     /// Requests that reached the wire, answered or not.
@@ -99,13 +103,13 @@ impl Wire {
     }
 
     /// Sends one request once and reads its whole answer.
-    pub(super) async fn exchange(&self, client: &Client, call: Call<'_>) -> Result<Answer, ApiError> {
+    pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Answer, ApiError> {
         let request = self.name((&call.method, call.route));
         if let Err(resets_in) = self.meter.check(Instant::now()) {
             return Err(self.error(request, None, ApiErrorKind::Quota { resets_in }));
         }
         let begun = Instant::now();
-        let result = self.answer(client, call, request).await;
+        let result = self.answer(call, request).await;
         let milliseconds = begun.elapsed().as_millis();
         match &result {
             Ok(Answer { request, status, request_id, .. }) => {
@@ -122,21 +126,20 @@ impl Wire {
         result
     }
 
-    async fn answer(&self, client: &Client, call: Call<'_>, request: String) -> Result<Answer, ApiError> {
+    async fn answer(&self, call: Call<'_>, request: String) -> Result<Answer, ApiError> {
         let cap = call.cap;
-        let response = match self.send(client, call).await {
-            Ok(response) => response,
+        let transport::Answer { status, headers, body } = match self.send(call).await {
+            Ok(answer) => answer,
             Err(kind) => return Err(self.error(request, None, kind)),
         };
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
+        let status = status.as_u16();
         let request_id = self.header(&headers, &REQUEST_ID).map(RequestId::new);
         let told = Told::read(&headers, Timestamp::now());
         if status != 429 {
             self.meter.note(told, Instant::now());
         }
         let html = is_html(&headers);
-        let kind = match self.body(response, cap).await {
+        let kind = match read_body(&headers, body, cap).await {
             Err(why) => self.proves_nothing(status, &why),
             Ok(body) => match self.verdict(status, told, html, &body) {
                 Some(kind) => kind,
@@ -149,17 +152,20 @@ impl Wire {
         Err(self.error(request, request_id, kind))
     }
 
-    async fn send(&self, client: &Client, call: Call<'_>) -> Result<Response, ApiErrorKind> {
-        let built = self.build(client, call).map_err(|why| ApiErrorKind::NotSent { why: self.foreign(&why) })?;
+    async fn send(&self, call: Call<'_>) -> Result<transport::Answer, ApiErrorKind> {
+        let built = self.build(call).map_err(|why| ApiErrorKind::NotSent { why: self.foreign(why) })?;
         // Counted before it is sent, so that one abandoned on its way counts; taken back only
         // where nothing was written.
         self.sent.fetch_add(1, Ordering::Relaxed);
-        client.execute(built).await.map_err(|failure| {
-            let kind = self.no_answer(failure);
-            if matches!(kind, ApiErrorKind::NotSent { .. }) {
+        self.transport.send(built).await.map_err(|failure| match failure {
+            Failure::NotSent(why) => {
                 self.sent.fetch_sub(1, Ordering::Relaxed);
+                ApiErrorKind::NotSent { why: self.foreign(&why) }
             }
-            kind
+            Failure::TimedOut(_) | Failure::Broken(_) => {
+                let why = self.foreign(&cut_off(&failure, "the connection broke"));
+                ApiErrorKind::Unclear { status: None, probably_done: false, why }
+            }
         })
     }
 
@@ -189,19 +195,21 @@ impl Wire {
         ApiErrorKind::Unclear { status: Some(status), probably_done, why: self.foreign(why) }
     }
 
-    fn build(&self, client: &Client, call: Call<'_>) -> Result<reqwest::Request, String> {
+    fn build(&self, call: Call<'_>) -> Result<transport::Request, &'static str> {
         let Call { method, route: _, url, body, key, cap: _ } = call;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.token.expose()))
-            .map_err(|_| "the token cannot stand in a header".to_owned())?;
+            .map_err(|_| "the token cannot stand in a header")?;
         bearer.set_sensitive(true);
-        let mut request = client.request(method, url).header(AUTHORIZATION, bearer);
+        let mut headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
         if let Some(key) = key {
-            request = request.header(KEY, key.as_str());
+            let key = HeaderValue::from_str(key.as_str()).map_err(|_| "the key cannot stand in a header")?;
+            headers.insert(KEY, key);
         }
-        if let Some(body) = body {
-            request = request.json(&body);
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        request.build().map_err(|error| root_of(&error))
+        let body = body.map(|body| body.to_string().into_bytes());
+        Ok(transport::Request { method, url, headers, body })
     }
 
     fn header(&self, headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -210,55 +218,12 @@ impl Wire {
         (!text.is_empty()).then_some(text)
     }
 
-    /// What a request without an answer proves.
-    fn no_answer(&self, failure: reqwest::Error) -> ApiErrorKind {
-        let root = root_of(&failure);
-        if failure.is_builder() {
-            return ApiErrorKind::NotSent { why: self.foreign(&root) };
-        }
-        // Name resolution, the connection and the TLS handshake: nothing was written yet.
-        if failure.is_connect() {
-            return ApiErrorKind::NotSent { why: self.foreign(&format!("cannot connect: {root}")) };
-        }
-        let why = if failure.is_timeout() {
-            format!("no whole answer within {:?}", self.deadline)
-        } else {
-            format!("the connection broke: {root}")
-        };
-        ApiErrorKind::Unclear { status: None, probably_done: false, why: self.foreign(&why) }
-    }
-
-    /// Reads a body to its end, or to the cap; the deadline of the request covers it.
-    async fn body(&self, mut response: Response, cap: usize) -> Result<Vec<u8>, String> {
-        if let Some(encoding) = response.headers().get(CONTENT_ENCODING)
-            && encoding != "identity"
-        {
-            return Err("a compressed answer, which was not asked for".to_owned());
-        }
-        let oversized = || format!("an answer of more than {cap} bytes");
-        if response.content_length().is_some_and(|length| length > cap as u64) {
-            return Err(oversized());
-        }
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(None) => return Ok(body),
-                Ok(Some(chunk)) if body.len() + chunk.len() <= cap => body.extend_from_slice(&chunk),
-                Ok(Some(_)) => return Err(oversized()),
-                Err(failure) if failure.is_timeout() => {
-                    return Err(format!("no whole answer within {:?}", self.deadline));
-                }
-                Err(failure) => return Err(format!("the answer broke off: {}", root_of(&failure))),
-            }
-        }
-    }
-
     /// The API's own error form; `None` where the body is not in it.
     fn refusal(&self, status: u16, html: bool, body: &[u8]) -> Option<ApiErrorKind> {
         if html {
             return None;
         }
-        let Failure { message, errors } = serde_json::from_slice(body).ok()?;
+        let Refusal { message, errors } = serde_json::from_slice(body).ok()?;
         let mut faults = BTreeMap::new();
         if let Some(Value::Object(fields)) = errors {
             for (field, said) in fields.into_iter().take(KEPT_FAULTS) {
@@ -313,13 +278,36 @@ fn is_html(headers: &HeaderMap) -> bool {
     kind.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"text/html"))
 }
 
-/// The innermost cause of a failure, without the address (which holds ids).
-fn root_of(failure: &reqwest::Error) -> String {
-    let mut root: Option<&(dyn std::error::Error + 'static)> = failure.source();
-    while let Some(next) = root.and_then(std::error::Error::source) {
-        root = Some(next);
+/// Reads a body to its end, or to the cap.
+async fn read_body(
+    headers: &HeaderMap,
+    mut chunks: BoxStream<'static, Result<Bytes, Failure>>,
+    cap: usize,
+) -> Result<Vec<u8>, String> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err("a compressed answer, which was not asked for".to_owned());
     }
-    root.map_or_else(|| "the request cannot be made".to_owned(), ToString::to_string)
+    let oversized = || format!("an answer of more than {cap} bytes");
+    let told = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if told.is_some_and(|length| length > cap as u64) {
+        return Err(oversized());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = chunks.try_next().await.map_err(|failure| cut_off(&failure, "the answer broke off"))? {
+        if body.len() + chunk.len() > cap {
+            return Err(oversized());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A failure after something was written, in words.
+fn cut_off(failure: &Failure, what: &str) -> String {
+    match failure {
+        Failure::TimedOut(deadline) => format!("no whole answer within {deadline:?}"),
+        Failure::NotSent(why) | Failure::Broken(why) => format!("{what}: {why}"),
+    }
 }
 
 /// Logs a failure by its kind and request id. What the server said is left to whoever shows

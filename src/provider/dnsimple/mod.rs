@@ -12,18 +12,15 @@ mod read;
 mod wire;
 mod write;
 
-use std::time::Duration;
-
-use reqwest::{Client, ClientBuilder, redirect, retry};
+use std::sync::Arc;
 
 pub use quota::Quota;
 pub use read::Reader;
 pub use write::Writer;
 
+pub use super::transport::{ConnectError, Timeouts};
+use super::transport::{Https, Transport};
 use super::{BaseUrl, Capabilities, Token};
-
-/// What each request calls itself.
-const USER_AGENT: &str = concat!("bursar/", env!("CARGO_PKG_VERSION"));
 
 /// How the driver is set up.
 #[derive(Debug, Clone)]
@@ -36,7 +33,7 @@ pub struct Config {
     pub capabilities: Option<Capabilities>,
     /// Whether account management is used on the vendor's own hosts.
     pub account_management: AccountManagement,
-    /// How long to wait.
+    /// How long the real network is waited for.
     pub timeouts: Timeouts,
     /// How often a read is tried again when nothing clear came back; a write never is.
     pub read_retries: usize,
@@ -66,52 +63,17 @@ pub enum AccountManagement {
     On,
 }
 
-/// How long to wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For name, connection and TLS.
-    pub connect: Duration,
-    /// For a whole request, from the name to the last byte of the answer.
-    pub whole: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(5), whole: Duration::from_secs(15) }
-    }
-}
-
-/// The HTTPS client cannot be set up on this machine.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot set up HTTPS")]
-pub struct ConnectError(#[source] reqwest::Error);
-
-/// Sets the driver up. Nothing is sent yet.
+/// Sets the driver up over the real network. Nothing is sent yet.
 ///
 /// # Errors
 /// No usable TLS on this machine (no root certificates, for one).
 pub fn connect(config: Config) -> Result<Reader, ConnectError> {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may have been quicker, with the same provider: nothing is lost.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-    let reads = client(&config).build().map_err(ConnectError)?;
-    // A fresh connection for each write: one that the server closed meanwhile would leave the
-    // outcome open for nothing. HTTP/1.1, so that a request has a connection of its own.
-    let writes = client(&config).pool_max_idle_per_host(0).http1_only().build().map_err(ConnectError)?;
-    let wire = http::Wire::new(config.base_url.clone(), config.token.clone(), config.timeouts.whole);
-    Ok(Reader::new(wire, reads, writes, config))
+    let https = Https::new(&config.base_url, config.timeouts)?;
+    Ok(connect_over(config, Arc::new(https)))
 }
 
-fn client(config: &Config) -> ClientBuilder {
-    let client = Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(redirect::Policy::none())
-        .retry(retry::never())
-        .referer(false)
-        .connect_timeout(config.timeouts.connect)
-        .timeout(config.timeouts.whole);
-    // What goes to this very machine goes there directly: a proxy would carry the token, in
-    // the clear, to another one.
-    if config.base_url.is_loopback() { client.no_proxy() } else { client.https_only(true) }
+/// Sets the driver up over a transport, whose deadlines are its own. Nothing is sent yet.
+pub fn connect_over(config: Config, transport: Arc<dyn Transport>) -> Reader {
+    let wire = http::Wire::new(config.base_url.clone(), config.token.clone(), transport);
+    Reader::new(wire, config)
 }

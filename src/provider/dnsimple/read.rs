@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable as _};
-use reqwest::{Client, Method, Url};
+use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -33,8 +33,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct Reader {
     wire: Arc<Wire>,
-    client: Client,
-    writes: Client,
     retries: usize,
     overrule: Option<Capabilities>,
     /// Whether account management may be asked for at all.
@@ -62,23 +60,15 @@ enum Interrupted {
 }
 
 impl Reader {
-    pub(super) fn new(wire: Wire, client: Client, writes: Client, config: Config) -> Self {
+    pub(super) fn new(wire: Wire, config: Config) -> Self {
         let Config { base_url, token: _, capabilities, account_management, timeouts: _, read_retries } = config;
         let allowed = account_management == AccountManagement::On || !base_url.is_vendor();
-        Self {
-            wire: Arc::new(wire),
-            client,
-            writes,
-            retries: read_retries,
-            overrule: capabilities,
-            allowed,
-            offered: Arc::default(),
-        }
+        Self { wire: Arc::new(wire), retries: read_retries, overrule: capabilities, allowed, offered: Arc::default() }
     }
 
     /// The writer of the same token: one count, one quota.
     pub fn writer(&self) -> Writer {
-        Writer::new(Arc::clone(&self.wire), self.writes.clone(), self.allowed)
+        Writer::new(Arc::clone(&self.wire), self.allowed)
     }
 
     /// The quota as the last answer told it; `None` where nothing is limited or known.
@@ -97,7 +87,7 @@ impl Reader {
             ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(self.retries).with_jitter();
         let once = || async {
             let call = Call { method: Method::GET, route, url: url.clone(), body: None, key: None, cap };
-            let answer = self.wire.exchange(&self.client, call).await?;
+            let answer = self.wire.exchange(call).await?;
             Ok((self.wire.parse(&answer)?, answer))
         };
         once.retry(pauses).when(worth_another_try).await

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -18,7 +18,6 @@ use crate::provider::{SubscriptionState, Write};
 #[derive(Debug, Clone)]
 pub struct Writer {
     wire: Arc<Wire>,
-    client: Client,
     allowed: bool,
 }
 
@@ -30,8 +29,8 @@ struct Target<'a> {
 }
 
 impl Writer {
-    pub(super) fn new(wire: Arc<Wire>, client: Client, allowed: bool) -> Self {
-        Self { wire, client, allowed }
+    pub(super) fn new(wire: Arc<Wire>, allowed: bool) -> Self {
+        Self { wire, allowed }
     }
 
     async fn send(
@@ -49,7 +48,7 @@ impl Writer {
             return Err(self.wire.not_sent((&method, route), "the id of the account or the member is not one"));
         }
         let url = self.wire.base.endpoint(path);
-        self.wire.exchange(&self.client, Call { method, route, url, body, key, cap: ANSWER_CAP }).await
+        self.wire.exchange(Call { method, route, url, body, key, cap: ANSWER_CAP }).await
     }
 
     /// The body of an answer, where `disagreement` finds none with the request.

@@ -42,7 +42,7 @@ pub async fn list(State(service): State<Arc<Service>>, ask: ListAsk) -> Json<Pag
     let include = include(&ask);
     Json(
         service
-            .look(|m| {
+            .look_at_lists(|_, m| {
                 let (part, pagination) = ask.page.of(m.visible());
                 Page { data: part.into_iter().map(|account| Account::of(m, account, include)).collect(), pagination }
             })

@@ -30,9 +30,9 @@ pub async fn list(
     ask: ListAsk,
 ) -> Result<Json<Page<Member>>, Problem> {
     let page = service
-        .look(|m| {
+        .look_at_lists(|m, listed| {
             m.account(account)?;
-            let (part, pagination) = ask.page.of(m.world.members_of(account).iter());
+            let (part, pagination) = ask.page.of(listed.world.members_of(account).iter());
             Ok::<_, Problem>(Page { data: part.into_iter().map(Member::from).collect(), pagination })
         })
         .await?;

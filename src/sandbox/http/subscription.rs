@@ -57,7 +57,7 @@ pub async fn get(
         (status = 202, body = Data<Subscription>, description = "Payment settles later"),
         (status = 400, body = ErrorBody),
         (status = 401, body = ErrorBody),
-        (status = 402, body = ErrorBody, description = "No card, or it was refused"),
+        (status = 402, body = ErrorBody, description = "No card, it was refused, or a payment is open or not settled"),
         (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody),
         (status = 412, body = ErrorBody, description = "The user's email is not verified")
@@ -68,10 +68,12 @@ pub async fn put(
     Within(account): Within<AccountId>,
     Body(ask): Body<SubscriptionAsk>,
 ) -> Result<(StatusCode, Json<Data<Subscription>>), Problem> {
-    let chosen =
+    let bought =
         service.change(move |m| subscription::choose(m, account, ask.plan_identifier.as_deref(), ask.seats)).await?;
+    let chosen = bought?;
     let (status, latest) = match &chosen {
         Chosen::New(latest) => (StatusCode::CREATED, latest),
+        Chosen::Settling(latest) => (StatusCode::ACCEPTED, latest),
         Chosen::Changed(latest) => (StatusCode::OK, latest),
     };
     Ok((status, Json(Data { data: Subscription::from(latest) })))

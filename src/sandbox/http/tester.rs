@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use super::extract::{Body, Within};
 use super::problem::Problem;
 use super::wire::{Account, Include, Member};
+use crate::sandbox::delays::{Delays, LONGEST};
 use crate::sandbox::faults::{Faults, Wish};
 use crate::sandbox::rules::people::{Arrangement, SignUp};
 use crate::sandbox::rules::{members, people, time};
@@ -30,6 +32,7 @@ pub fn routes() -> Router<Arc<Service>> {
         .route("/sandbox/clock", post(advance))
         .route("/sandbox/ledger", get(ledger))
         .route("/sandbox/faults", put(spoil).get(faults))
+        .route("/sandbox/delays", put(delay).get(delays))
         .route("/sandbox/reset", post(reset))
         .route(
             "/sandbox/openapi.json",
@@ -131,6 +134,37 @@ async fn faults(State(service): State<Arc<Service>>) -> Json<Value> {
     Json(json!({ "data": { "faults": faults.wish(), "injected": faults.injected() } }))
 }
 
+/// What is left out stays as it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DelaysAsk {
+    list_seconds: Option<f64>,
+    settle_seconds: Option<f64>,
+}
+
+async fn delay(State(service): State<Arc<Service>>, Body(ask): Body<DelaysAsk>) -> Result<Json<Value>, Problem> {
+    let mut faults = crate::sandbox::rules::Faults::default();
+    let mut read = |field: &'static str, asked: Option<f64>, before: Duration| {
+        let Some(seconds) = asked else { return before };
+        let delay = Duration::try_from_secs_f64(seconds).ok().filter(|delay| *delay <= LONGEST);
+        delay.unwrap_or_else(|| {
+            faults.note(field, format!("must be from 0 to {}", LONGEST.as_secs()));
+            before
+        })
+    };
+    let before = service.delays();
+    let list = read("list_seconds", ask.list_seconds, before.list);
+    let settle = read("settle_seconds", ask.settle_seconds, before.settle);
+    faults.refuse_if_any()?;
+    service.set_delays(Delays { list, settle }).await;
+    Ok(delays(State(service)).await)
+}
+
+async fn delays(State(service): State<Arc<Service>>) -> Json<Value> {
+    let Delays { list, settle } = service.delays();
+    Json(json!({ "data": { "list_seconds": list.as_secs_f64(), "settle_seconds": settle.as_secs_f64() } }))
+}
+
 /// What really happened.
 #[derive(Debug, Serialize)]
 struct Ledger {
@@ -138,6 +172,7 @@ struct Ledger {
     accounts_created: u64,
     subscriptions_created: u64,
     charges: Vec<LedgerCharge>,
+    open_payments: Vec<OpenPayment>,
     members_added: u64,
     invitations_sent: u64,
     mails: Vec<LedgerMail>,
@@ -150,6 +185,23 @@ struct LedgerCharge {
     at: Timestamp,
     #[serde(rename = "for")]
     reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct OpenPayment {
+    account_id: u64,
+    amount: String,
+    since: Timestamp,
+    #[serde(rename = "for")]
+    reason: String,
+}
+
+impl From<&world::Payment> for OpenPayment {
+    fn from(payment: &world::Payment) -> Self {
+        let world::Payment { id: _, account_id, payer: _, amount, since, reason, plan_identifier: _, order: _ } =
+            payment;
+        Self { account_id: account_id.0, amount: amount.to_string(), since: *since, reason: reason.clone() }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -184,6 +236,7 @@ async fn ledger(State(service): State<Arc<Service>>) -> Json<Value> {
                 accounts_created,
                 subscriptions_created,
                 charges: m.world.charges.values().map(LedgerCharge::from).collect(),
+                open_payments: m.world.payments.values().map(OpenPayment::from).collect(),
                 members_added,
                 invitations_sent,
                 mails: m.world.mails.values().map(LedgerMail::from).collect(),

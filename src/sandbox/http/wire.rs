@@ -109,6 +109,7 @@ pub struct Subscription {
     /// `new`, `subscribing`, `subscribed`, `unsubscribed` or `not_subscribed`.
     pub state: String,
     pub seats: u32,
+    /// A renewal was not paid for: it ends 21 days later, unless it is.
     pub dunned: bool,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub trial_ends_at: Option<Timestamp>,
@@ -130,7 +131,7 @@ impl From<&world::Subscription> for Subscription {
             plan_identifier: it.plan_identifier,
             state: it.state.word().to_owned(),
             seats: it.seats,
-            dunned: false,
+            dunned: it.dunned_since.is_some(),
             trial_ends_at: it.trial_ends_at,
             current_period_ends_at: it.current_period_ends_at,
             pending_plan_identifier: it.pending_plan_identifier,

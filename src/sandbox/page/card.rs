@@ -2,9 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::view::{MOST, Mode, day, each};
+use super::view::{MOST, Mode, day, each, moment};
 use crate::sandbox::catalogue::{PLANS, Standing};
 use crate::sandbox::rules::Moment;
+use crate::sandbox::rules::time::DUNNING;
 use crate::sandbox::world::{Access, Account, Member, Subscription, same_email};
 
 /// The card of an account.
@@ -50,7 +51,7 @@ fn changes(account: &Account, subscription: Option<&Subscription>) -> Markup {
                 input.seats type="number" name="seats" min="1" value=(subscription.map_or(1, |it| it.seats)) aria-label="Seats";
                 button { "Choose plan and seats" }
             }
-            @if subscription.is_some_and(Subscription::in_force) {
+            @if subscription.is_some_and(|it| it.in_force() || it.is_settling()) {
                 form method="post" action={ "/page/accounts/" (id) "/cancel" } { button { "Cancel the subscription" } }
             }
         }
@@ -66,11 +67,13 @@ fn plan_line(m: &Moment, subscription: Option<&Subscription>, taken: usize) -> M
             @if let Some((price, period)) = it.plan().and_then(|plan| Some((plan.price(it.seats)?, plan.period))) {
                 ", " (price) " USD " (each(period))
             }
-            @if it.in_trial(m.now) { ", " span.good { "trial" } " until " (day(it.current_period_ends_at)) }
+            @if let Some(since) = it.dunned_since { ", " span.warn { "unpaid" } ", ends " (day(since.saturating_add(DUNNING).unwrap_or(since))) }
+            @else if it.in_trial(m.now) { ", " span.good { "trial" } " until " (day(it.current_period_ends_at)) }
             @else { ", renewed " (day(it.current_period_ends_at)) }
             @if let Some(plan) = &it.pending_plan_identifier { ", then " span.warn { (plan) } }
             @if let Some(seats) = it.pending_seats { ", then " span.warn { (seats) @if seats == 1 { " seat" } @else { " seats" } } }
-        } @else { span.warn { "cancelled" } }
+        } @else if let Some(at) = it.settles_at { span.warn { "subscribing" } " until " (moment(at)) }
+        @else { span.warn { "cancelled" } }
     }
 }
 

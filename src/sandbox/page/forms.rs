@@ -12,7 +12,7 @@ use crate::sandbox::http::{Problem, Within};
 use crate::sandbox::rules::people::{Arrangement, SignUp};
 use crate::sandbox::rules::{accounts, members, people, subscription, time};
 use crate::sandbox::service::{Service, Stop};
-use crate::sandbox::world::{AccountId, MemberId};
+use crate::sandbox::world::{AccountId, Change, MemberId};
 
 /// A form, or why it could not be read.
 type Filled<T> = Result<Form<T>, FormRejection>;
@@ -64,6 +64,32 @@ pub async fn sign_up(State(service): State<Arc<Service>>, form: Filled<Person>) 
         &service,
         done.map(|(user, is_new)| {
             format!("{} {}", user.email, if is_new { "signed up." } else { "was a user already." })
+        }),
+    )
+}
+
+#[derive(Debug, Deserialize)]
+pub struct AnotherCard {
+    email: String,
+    card: String,
+}
+
+/// Somebody has another card; one that pays pays what is open.
+pub async fn change_card(State(service): State<Arc<Service>>, form: Filled<AnotherCard>) -> Redirect {
+    let AnotherCard { email, card } = filled!(service, form);
+    let done = service
+        .change(move |m| {
+            let (draft, user) = people::change_card(m, email.trim(), &card)?;
+            let paid = draft.changes.iter().filter(|change| matches!(change, Change::PutCharge(_))).count();
+            Ok((draft, (user, paid)))
+        })
+        .await;
+    back(
+        &service,
+        done.map(|(user, paid)| match paid {
+            0 => format!("{} has another card.", user.email),
+            1 => format!("{} has another card, and paid what was open.", user.email),
+            many => format!("{} has another card, and made {many} open payments.", user.email),
         }),
     )
 }
@@ -149,6 +175,7 @@ pub async fn choose_plan(
 ) -> Redirect {
     let PlanAndSeats { plan, seats } = filled!(service, form);
     let done = service.change_as_us(move |m| subscription::choose(m, id, Some(&plan), Some(seats))).await;
+    let done = done.and_then(|bought| bought.map_err(Stop::from));
     back_to(&service, id, done.map(|_| format!("The plan of account {id} was chosen.")))
 }
 

@@ -47,7 +47,7 @@ pub fn page(m: &Moment, notice: Option<&str>, requests: &BTreeMap<String, u64>, 
                     (accounts(m, mode))
                     (plans())
                     (mails(m))
-                    (charges(m))
+                    (charges(m, mode))
                     (ledger(m, requests))
                 }
             }
@@ -61,7 +61,7 @@ pub fn day(at: Timestamp) -> Markup {
 }
 
 /// A moment of a day.
-fn moment(at: Timestamp) -> Markup {
+pub fn moment(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at.strftime("%-d %b %Y, %H:%M:%S")) } }
 }
 
@@ -230,12 +230,41 @@ fn mails(m: &Moment) -> Markup {
     }
 }
 
-fn charges(m: &Moment) -> Markup {
+/// What cards refused to pay.
+fn open_payments(m: &Moment) -> Markup {
+    html! {
+        @for payment in m.world.payments.values().rev().take(NEWEST) {
+            p {
+                span.warn { "Open: " (payment.amount) " USD" } ", " (payment.reason) ", since " (day(payment.since)) ", "
+                a href={ "#account-" (payment.account_id) } { "#" (payment.account_id) }
+            }
+        }
+    }
+}
+
+fn another_card(m: &Moment) -> Markup {
+    let us = m.user().map(|user| user.email.as_str()).unwrap_or_default();
+    html! {
+        form method="post" action="/page/cards" {
+            input type="email" name="email" value=(us) required aria-label="Whose card";
+            select name="card" aria-label="Card" {
+                option value="4242 4242 4242 4242" { "4242 4242 4242 4242, pays" }
+                option value="4000 0000 0000 0341" { "4000 0000 0000 0341, is refused" }
+            }
+            button { "Use this card" }
+        }
+        p.quiet { "A card that pays also pays what its holder left open." }
+    }
+}
+
+fn charges(m: &Moment, mode: Mode) -> Markup {
     let all = &m.world.charges;
     html! {
         section #money {
             h2 { "Money charged: " (charged(m)) " USD" }
             @if all.is_empty() { p.quiet { "None yet: a first subscription starts with a trial of 30 days." } }
+            (open_payments(m))
+            @if mode == Mode::Act { (another_card(m)) }
             div.table {
                 table {
                     tbody {

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::sandbox::catalogue::{self, Plan};
-use crate::sandbox::world::{
-    Access, Account, Card, Change, Draft, Member, Subscription, SubscriptionState, User, UserId, same_email,
-};
+use crate::sandbox::world::{Access, Account, Card, Change, Draft, Member, Subscription, User, UserId, same_email};
 
-use super::time::after_period;
+use super::payments::pay_all;
+use super::subscription::begin;
 use super::{Faults, Moment, Refusal, is_email};
 
 /// A person who signs up, or whose particulars change.
@@ -44,7 +43,21 @@ pub fn sign_up(m: &Moment, ask: &SignUp) -> Result<(Draft, (User, bool)), Refusa
         ..before
     };
     draft.put(Change::PutUser(user.clone()));
+    if user.card == Some(Card::Accepted) {
+        pay_all(m, &mut draft, user.id);
+    }
     Ok((draft, (user, is_new)))
+}
+
+/// Somebody who is a user already has another card; one that pays pays what is open.
+pub fn change_card(m: &Moment, email: &str, number: &str) -> Result<(Draft, User), Refusal> {
+    if is_email(email) && m.world.user_by_email(email).is_none() {
+        let mut faults = Faults::default();
+        faults.note("email", "is not a registered user");
+        faults.refuse_if_any()?;
+    }
+    let ask = SignUp { email: email.to_owned(), verified: None, card: Some(number.to_owned()) };
+    sign_up(m, &ask).map(|(draft, (user, _))| (draft, user))
 }
 
 /// How a test card behaves (rule 9); `None` for any other number.
@@ -107,11 +120,14 @@ pub fn arrange(m: &Moment, ask: &Arrangement) -> Result<(Draft, Account), Refusa
     };
     draft.put(Change::PutAccount(account.clone()));
     let mut entered: BTreeMap<String, UserId> = BTreeMap::new();
+    let mut owner = None;
     for (email, access) in &people {
         let user_id = match m.world.user_by_email(email) {
             Some(user) => user.id,
             None => *entered.entry(email.to_ascii_lowercase()).or_insert_with(|| enter(m, &mut draft, email).id),
         };
+        // The first of them pays.
+        owner = owner.or(Some(user_id));
         let id = draft.next_member();
         draft.put(Change::PutMember(Member {
             id,
@@ -123,22 +139,10 @@ pub fn arrange(m: &Moment, ask: &Arrangement) -> Result<(Draft, Account), Refusa
         }));
     }
     if let Some(plan) = plan {
-        let id = draft.next_subscription();
         let enough = u32::try_from(people.len()).unwrap_or(u32::MAX).max(plan.least_seats());
-        draft.put(Change::PutSubscription(Subscription {
-            id,
-            account_id: account.id,
-            plan_identifier: plan.identifier.to_owned(),
-            state: SubscriptionState::Subscribed,
-            seats: ask.seats.unwrap_or(enough),
-            trial_ends_at: None,
-            period_started_at: m.now,
-            current_period_ends_at: after_period(m.now, plan.period),
-            pending_plan_identifier: None,
-            pending_seats: None,
-            created_at: m.now,
-            updated_at: m.now,
-        }));
+        let seats = ask.seats.unwrap_or(enough);
+        let chosen = begin(&mut draft, account.id, (plan.identifier, plan.period), seats, (m.now, m.now));
+        draft.put(Change::PutSubscription(Subscription { payer: owner, ..chosen }));
     }
     Ok((draft, account))
 }

@@ -1,0 +1,216 @@
+//! A fleet: one source, one API, one token. Flags say one, a file of the operator's lists
+//! several, each with the same options under the same names.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Args as _, FromArgMatches as _};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::controller::Mode;
+
+use super::api::{ApiArgs, PolicyArgs};
+use super::error::CliError;
+use super::keeping::RuleArgs;
+use super::manifests::ManifestArgs;
+
+/// The largest list of fleets that is read, in bytes.
+const CONFIG_CAP: u64 = 1 << 20;
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct FleetArgs {
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
+    /// Set differences right, or only report them
+    #[arg(long, value_enum, default_value = "apply")]
+    pub mode: Mode,
+    /// Between complete looks at the API: `5m`, `90s`
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = super::duration)]
+    pub interval: Duration,
+    /// Between readings of the folder that no file event asked for
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = super::duration)]
+    pub poll: Duration,
+    /// Accounts at once
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub parallelism: u16,
+    #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+}
+
+/// A fleet and what it is called in logs and leases.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// Unique in the file.
+    pub name: String,
+    /// Its options.
+    pub args: FleetArgs,
+}
+
+impl Fleet {
+    /// Checks what no single option can.
+    ///
+    /// # Errors
+    /// Standard input, or an interval that is too short.
+    pub fn check(self) -> Result<Self, CliError> {
+        let FleetArgs { manifests, interval, poll, .. } = &self.args;
+        if manifests.paths.iter().any(|path| path.as_os_str() == "-") {
+            return Err(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
+        }
+        if *interval < Duration::from_secs(1) || *poll < Duration::from_millis(100) {
+            return Err(CliError::new("--interval is at least 1s, --poll at least 100ms"));
+        }
+        Ok(self)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    fleets: Vec<Listed>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Listed {
+    name: String,
+    #[serde(default)]
+    paths: Vec<String>,
+    #[serde(flatten)]
+    options: BTreeMap<String, Value>,
+}
+
+/// Reads the fleets of a file.
+///
+/// ```yaml
+/// fleets:
+///   - name: north
+///     paths: [clients/north]
+///     apiUrl: https://api.dnsimple.com/v2
+///     tokenFile: /run/secrets/north
+///     maxCreates: 20
+/// ```
+///
+/// Each key is a long option of `bursar run` in camel case.
+///
+/// # Errors
+/// All faults of the file at once: it cannot be read, a name twice, an option that is not
+/// one, a value that does not hold, or no token of its own.
+pub fn read(file: &Path) -> Result<Vec<Fleet>, CliError> {
+    let told = |message: String| CliError::new(format!("{}: {message}", file.display()));
+    let size = std::fs::metadata(file).map_err(|error| told("cannot be read".into()).because(&error))?.len();
+    if size > CONFIG_CAP {
+        return Err(told(format!("has {size} bytes, and a list of fleets at most {CONFIG_CAP}")));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| told("cannot be read".into()).because(&error))?;
+    let config: Config = serde_yaml::from_str(&text).map_err(|error| {
+        told(format!("is not a list of fleets: {}", crate::domain::text::inert(&error.to_string())))
+    })?;
+    let mut fleets: Vec<Fleet> = Vec::new();
+    let mut faults = Vec::new();
+    let several = config.fleets.len() > 1;
+    for listed in config.fleets {
+        let name = crate::domain::text::inert(&listed.name).into_owned();
+        let twice = fleets.iter().any(|fleet| fleet.name == listed.name);
+        if twice || listed.name.trim().is_empty() {
+            faults.push(format!("a fleet's name is given once, and `{name}` is empty or there already"));
+            continue;
+        }
+        let own_token = ["tokenFile", "sandbox"].iter().any(|key| listed.options.contains_key(*key));
+        if several && !own_token {
+            faults.push(format!("{name}: each of several fleets names its own tokenFile"));
+            continue;
+        }
+        match parse(listed).and_then(|fleet| fleet.check().map_err(|error| error.to_string())) {
+            Ok(fleet) => fleets.push(fleet),
+            Err(fault) => faults.push(format!("{name}: {fault}")),
+        }
+    }
+    if fleets.is_empty() && faults.is_empty() {
+        faults.push("lists no fleet".to_owned());
+    }
+    if faults.is_empty() { Ok(fleets) } else { Err(told(faults.join("\n  "))) }
+}
+
+/// A fleet's options, read by the very parser of the command line.
+fn parse(listed: Listed) -> Result<Fleet, String> {
+    let Listed { name, paths, options } = listed;
+    let mut words = vec!["fleet".to_owned()];
+    for (key, value) in options {
+        words.extend(option(&key, &value)?);
+    }
+    words.push("--".to_owned());
+    words.extend(paths);
+    let command = FleetArgs::augment_args(clap::Command::new("fleet").no_binary_name(false));
+    let matches = command.try_get_matches_from(words).map_err(|error| first_line(&error.to_string()))?;
+    let args = FleetArgs::from_arg_matches(&matches).map_err(|error| first_line(&error.to_string()))?;
+    Ok(Fleet { name, args })
+}
+
+fn option(key: &str, value: &Value) -> Result<Vec<String>, String> {
+    let long: String = key
+        .chars()
+        .flat_map(|c| if c.is_ascii_uppercase() { vec!['-', c.to_ascii_lowercase()] } else { vec![c] })
+        .collect();
+    let one = |value: &Value| match value {
+        Value::String(text) => Ok(format!("--{long}={text}")),
+        Value::Number(number) => Ok(format!("--{long}={number}")),
+        _ => Err(format!("{key}: expected a text, a number, true, or a list of texts")),
+    };
+    match value {
+        Value::Bool(true) => Ok(vec![format!("--{long}")]),
+        Value::Bool(false) => Ok(Vec::new()),
+        Value::Array(all) => all.iter().map(one).collect(),
+        value => Ok(vec![one(value)?]),
+    }
+}
+
+fn first_line(error: &str) -> String {
+    let line = error.lines().next().unwrap_or_default();
+    crate::domain::text::inert(line.trim_start_matches("error: ")).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Vec<Fleet>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("fleets.yaml");
+        std::fs::write(&file, text).unwrap();
+        read(&file).map_err(|error| error.to_string().replace(&file.display().to_string(), "FILE"))
+    }
+
+    #[test]
+    fn each_key_is_an_option_of_the_command_line() {
+        let fleets = read_text(
+            "fleets:\n  - name: north\n    paths: [a, b]\n    apiUrl: https://api.example/v2\n    tokenFile: t\n    \
+             interval: 90s\n    allowRemovals: true\n    trimSeats: false\n    maxCreates: 7\n  - name: south\n    \
+             sandbox: s.db\n    mode: report\n",
+        )
+        .unwrap();
+        assert_eq!(fleets.iter().map(|fleet| fleet.name.as_str()).collect::<Vec<_>>(), ["north", "south"]);
+        let north = &fleets[0].args;
+        assert_eq!(north.manifests.paths, [Path::new("a"), Path::new("b")]);
+        assert_eq!(north.interval, Duration::from_secs(90));
+        let policy = north.policy.policy(false);
+        assert_eq!((policy.allow_removals, policy.trim_seats, policy.max_creates), (true, false, Some(7)));
+        assert_eq!(fleets[1].args.mode, Mode::Report);
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let told = read_text(
+            "fleets:\n  - { name: a, tokenFile: t, alowRemovals: true }\n  - { name: a, tokenFile: t }\n  - { name: a, \
+             tokenFile: t }\n  - { name: b }\n  - { name: c, tokenFile: t, interval: soon }\n",
+        )
+        .unwrap_err();
+        insta::assert_snapshot!(told, @"");
+        assert!(read_text("fleets: []\n").unwrap_err().contains("lists no fleet"));
+        assert!(read_text("fleet: []\n").unwrap_err().contains("is not a list of fleets"));
+    }
+}

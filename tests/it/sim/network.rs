@@ -1,0 +1,297 @@
+//! A network between the driver and a sandbox in the same process, where a seed decides what
+//! is lost, late, refused or broken, and every wait is tokio's own. A request that is on its
+//! way goes on by itself: it arrives whatever became of who sent it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use bursar::provider::transport::{Answer, Failure, Request, Transport};
+use bursar::sandbox::Embedded;
+use fastrand::Rng;
+use futures::{StreamExt as _, TryStreamExt as _};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::life::Life;
+use crate::support::Ledger;
+
+/// How long a caller waits for a whole answer, as the real transport does.
+const DEADLINE: Duration = Duration::from_secs(15);
+/// How late a request may still arrive, in milliseconds, counted from its sending.
+const LATEST_MS: u64 = 90_000;
+
+/// What becomes of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// It arrives, and so does its answer.
+    Answered,
+    /// The connection is refused; nothing was written.
+    Refused,
+    /// It never arrives.
+    Lost,
+    /// It is carried out, and its answer never comes.
+    AnswerLost,
+    /// It is carried out when nobody waits for it any more.
+    TooLate,
+    /// A JSON error 500, before it is carried out or after.
+    Error500 { after: bool },
+    /// A gateway's page, before it is carried out or after.
+    Html502 { after: bool },
+    /// The quota is said to be used up; it is not carried out.
+    Quota,
+    /// It is carried out, and half of the answer comes.
+    CutOff,
+}
+
+impl Fate {
+    /// All that can go wrong.
+    pub const MISFORTUNES: [Self; 10] = [
+        Self::Refused,
+        Self::Lost,
+        Self::AnswerLost,
+        Self::TooLate,
+        Self::Error500 { after: false },
+        Self::Error500 { after: true },
+        Self::Html502 { after: false },
+        Self::Html502 { after: true },
+        Self::Quota,
+        Self::CutOff,
+    ];
+}
+
+/// How much goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Trouble {
+    /// This share of all requests, from 0 to 1, in every way.
+    Share(f64),
+    /// The request of this number, counted from 0, in this way; nothing else.
+    Once(usize, Fate),
+}
+
+/// A fate, and when: all that chance has to say about a request.
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    fate: Fate,
+    there: Duration,
+    back: Duration,
+    /// Whether what is lost is noticed by a reset, or only by the deadline.
+    reset: bool,
+}
+
+/// One request as the network saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Since the world began.
+    pub at: Duration,
+    /// Method and path.
+    pub call: String,
+    pub fate: Fate,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, call, fate } = self;
+        write!(f, "{:>12.3} s  {call}  {fate:?}", at.as_secs_f64())
+    }
+}
+
+#[derive(Debug)]
+struct Chance {
+    rng: Rng,
+    trouble: Trouble,
+    events: Vec<Event>,
+}
+
+impl Chance {
+    fn millis(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(self.rng.u64(from..to))
+    }
+
+    fn draw(&mut self) -> Drawn {
+        let misfortune = Fate::MISFORTUNES[self.rng.usize(0..Fate::MISFORTUNES.len())];
+        let fate = match self.trouble {
+            Trouble::Share(share) if self.rng.f64() < share => misfortune,
+            Trouble::Once(number, fate) if number == self.events.len() => fate,
+            Trouble::Share(_) | Trouble::Once(..) => Fate::Answered,
+        };
+        let slow = self.rng.u8(0..20) == 0;
+        let there = match fate {
+            Fate::TooLate => self.millis(DEADLINE.as_millis() as u64, LATEST_MS),
+            _ if slow => self.millis(200, 7_000),
+            _ => self.millis(1, 80),
+        };
+        Drawn { fate, there, back: self.millis(1, if slow { 7_000 } else { 80 }), reset: self.rng.bool() }
+    }
+}
+
+/// The network and the sandbox behind it; it outlives the processes that use it.
+#[derive(Debug)]
+pub struct Network {
+    sandbox: Embedded,
+    begun: Instant,
+    chance: Mutex<Chance>,
+    /// Held by each request on its way.
+    flying: Arc<()>,
+}
+
+impl Network {
+    /// Everything that chance decides comes from the seed.
+    pub fn new(sandbox: Embedded, seed: u64, trouble: Trouble) -> Arc<Self> {
+        let chance = Chance { rng: Rng::with_seed(seed), trouble, events: Vec::new() };
+        Arc::new(Self { sandbox, begun: Instant::now(), chance: Mutex::new(chance), flying: Arc::new(()) })
+    }
+
+    /// From now on nothing goes wrong.
+    pub fn calm(&self) {
+        self.chance.lock().unwrap().trouble = Trouble::Share(0.0);
+    }
+
+    /// The end of a line into this network, for one life of a process.
+    pub fn line(self: &Arc<Self>, life: &Arc<Life>) -> Arc<Line> {
+        Arc::new(Line { network: Arc::clone(self), life: Arc::clone(life) })
+    }
+
+    /// Waits until nothing is on its way any more.
+    pub async fn settle(&self) {
+        while Arc::strong_count(&self.flying) > 1 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    }
+
+    /// What happened to each request so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.chance.lock().unwrap().events.clone()
+    }
+
+    /// What the sandbox says really happened.
+    pub async fn ledger(&self) -> Ledger {
+        let request = axum::http::Request::get("/sandbox/ledger").body(Body::empty()).unwrap();
+        let answer = self.sandbox.call(request).await.unwrap();
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        Ledger(serde_json::from_slice::<Value>(&body).unwrap()["data"].take())
+    }
+
+    fn draw(&self, request: &Request) -> Drawn {
+        let mut chance = self.chance.lock().unwrap();
+        let drawn = chance.draw();
+        let call = format!("{} {}", request.method, request.url.path());
+        chance.events.push(Event { at: self.begun.elapsed(), call, fate: drawn.fate });
+        drawn
+    }
+
+    /// Sends a request on its way; what comes back, once it does.
+    fn fly(&self, request: Request, drawn: Drawn) -> oneshot::Receiver<Result<Answer, Failure>> {
+        let (tell, told) = oneshot::channel();
+        let (sandbox, flying) = (self.sandbox.clone(), Arc::clone(&self.flying));
+        tokio::spawn(async move {
+            let _flying = flying;
+            let Drawn { fate, there, back, reset } = drawn;
+            tokio::time::sleep(there).await;
+            let answer = carried(&sandbox, request, fate).await;
+            tokio::time::sleep(back).await;
+            match answer {
+                Some(answer) => drop(tell.send(answer)),
+                None if reset => drop(tell.send(Err(Failure::Broken("connection reset".into())))),
+                None => {
+                    // Until the caller has given up.
+                    tokio::time::sleep(DEADLINE).await;
+                    drop(tell);
+                }
+            }
+        });
+        told
+    }
+}
+
+/// What comes back from the far end, if anything does.
+async fn carried(sandbox: &Embedded, request: Request, fate: Fate) -> Option<Result<Answer, Failure>> {
+    match fate {
+        Fate::Refused => Some(Err(Failure::NotSent("cannot connect: connection refused".into()))),
+        Fate::Lost => None,
+        Fate::Answered => Some(served(sandbox, request).await),
+        Fate::AnswerLost | Fate::TooLate => {
+            let _ = served(sandbox, request).await;
+            None
+        }
+        Fate::Error500 { after } | Fate::Html502 { after } => {
+            if after {
+                let _ = served(sandbox, request).await;
+            }
+            Some(Ok(match fate {
+                Fate::Error500 { .. } => answer(500, "application/json", r#"{"message":"Something went wrong"}"#),
+                _ => answer(502, "text/html", "<html>502 Bad Gateway</html>"),
+            }))
+        }
+        Fate::Quota => {
+            let mut full = answer(429, "application/json", r#"{"message":"quota exceeded"}"#);
+            // Told against a Date of its own, like a real answer's.
+            full.headers.insert("date", HeaderValue::from_static("Thu, 01 Jan 2026 00:00:00 GMT"));
+            full.headers.insert("x-ratelimit-limit", 2400.into());
+            full.headers.insert("x-ratelimit-remaining", 0.into());
+            full.headers.insert("x-ratelimit-reset", (1_767_225_600 + 3).into());
+            Some(Ok(full))
+        }
+        Fate::CutOff => Some(match served(sandbox, request).await {
+            Ok(answer) => Ok(cut_off(answer).await),
+            Err(failure) => Err(failure),
+        }),
+    }
+}
+
+async fn served(sandbox: &Embedded, request: Request) -> Result<Answer, Failure> {
+    let Request { method, url, headers, body } = request;
+    let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+    let mut call = axum::http::Request::new(body.map_or_else(Body::empty, Body::from));
+    *call.method_mut() = method;
+    *call.uri_mut() = target.parse().unwrap();
+    *call.headers_mut() = headers;
+    let broken = |why: &dyn fmt::Display| Failure::Broken(why.to_string());
+    let (head, body) = sandbox.call(call).await.map_err(|hung_up| broken(&hung_up))?.into_parts();
+    let body = body.into_data_stream().map_err(move |error| broken(&error)).boxed();
+    Ok(Answer { status: head.status, headers: head.headers, body })
+}
+
+fn answer(status: u16, kind: &'static str, body: &'static str) -> Answer {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+    let body = futures::stream::iter([Ok(body.into())]).boxed();
+    Answer { status: status.try_into().unwrap(), headers, body }
+}
+
+async fn cut_off(answer: Answer) -> Answer {
+    let Answer { status, headers, body } = answer;
+    let whole = body.try_fold(Vec::new(), |mut all, piece| async move {
+        all.extend_from_slice(&piece);
+        Ok(all)
+    });
+    let mut half = whole.await.unwrap_or_default();
+    half.truncate(half.len() / 2);
+    let body = futures::stream::iter([Ok(half.into()), Err(Failure::Broken("connection reset".into()))]).boxed();
+    Answer { status, headers, body }
+}
+
+/// The transport of one life: two points a request, before it is sent and when it is on its
+/// way.
+#[derive(Debug)]
+pub struct Line {
+    network: Arc<Network>,
+    life: Arc<Life>,
+}
+
+#[async_trait]
+impl Transport for Line {
+    async fn send(&self, request: Request) -> Result<Answer, Failure> {
+        self.life.point().await;
+        let drawn = self.network.draw(&request);
+        let told = self.network.fly(request, drawn);
+        self.life.point().await;
+        match tokio::time::timeout(DEADLINE, told).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(_)) | Err(_) => Err(Failure::TimedOut(DEADLINE)),
+        }
+    }
+}
