@@ -2,10 +2,13 @@
 //! it, and write a person's answer.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use crate::domain::text::inert;
 use crate::journal::people::PeopleError;
-use crate::journal::{Address, Journal, ScopeId, ScopeView, open_beside};
+use crate::journal::{Address, Journal, Rules, ScopeId, ScopeView, open_beside};
 
 use super::error::CliError;
 use super::keeping::{JournalArgs, not_opened};
@@ -20,6 +23,23 @@ pub struct BesideArgs {
     /// its beginning
     #[arg(long, value_name = "ID")]
     scope: Option<String>,
+}
+
+/// How long the service may be behind.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Journal")]
+pub struct SettleArgs {
+    /// How long a write may take to show at the service, as `apply` and `run` have it
+    #[arg(long, env = "BURSAR_SETTLE", value_name = "DURATION", default_value = "180s", value_parser = super::duration)]
+    settle: Duration,
+}
+
+impl SettleArgs {
+    /// The protocol's rules with it.
+    pub fn rules(&self) -> Rules {
+        let settle = SignedDuration::try_from(self.settle).unwrap_or(SignedDuration::MAX);
+        Rules { settle, ..Rules::default() }
+    }
 }
 
 /// Who answers.
@@ -136,7 +156,7 @@ pub fn not_taken(error: &PeopleError) -> CliError {
         PeopleError::WrongWord { operation, create: false } => {
             told.hint(format!("bursar resolve {operation} --done, or --not-done"))
         }
-        PeopleError::UnderWay { .. } => told.hint("look at the service after that, and then say how it ended"),
+        PeopleError::TooEarly { .. } => told.hint("look at the service after that, and then say how it ended"),
         PeopleError::Taken { .. } => told.hint("one account is one client's; look for another one at the service"),
         PeopleError::NothingRemembered { .. } => {
             told.hint("what the manifests want is done by `bursar apply` or `bursar run`")

@@ -2,17 +2,16 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::domain::ClientName;
 use crate::domain::text::inert;
 use crate::journal::explain::{Answered, Bound, Explanation, Rail, Seen, Told, explain};
-use crate::journal::{EntryKind, Query, Rules, ScopeView, State};
+use crate::journal::{EntryKind, Query, ScopeView, State};
 use crate::plan::OpKind;
 
-use super::beside::{BesideArgs, Desk};
+use super::beside::{BesideArgs, Desk, SettleArgs};
 use super::error::{CliError, CliResult};
 use super::history::{inert_whole, place};
 use super::moment::shown;
@@ -24,9 +23,8 @@ pub struct Args {
     /// The client, by the name in its manifest
     #[arg(value_name = "CLIENT", value_parser = ClientName::parse)]
     client: ClientName,
-    /// How long a write may take to show at the service, as `apply` and `run` have it
-    #[arg(long, env = "BURSAR_SETTLE", value_name = "DURATION", default_value = "180s", value_parser = super::duration)]
-    settle: Duration,
+    #[command(flatten)]
+    settle: SettleArgs,
     #[command(flatten)]
     beside: BesideArgs,
 }
@@ -41,8 +39,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
 
 async fn explained(args: &Args, desk: &Desk) -> Result<Explanation, CliError> {
     let client = &args.client;
-    let settle = SignedDuration::try_from(args.settle).unwrap_or(SignedDuration::MAX);
-    let rules = Rules { settle, ..Rules::default() };
+    let rules = args.settle.rules();
     let knows = |view: &ScopeView| {
         view.rows.iter().any(|row| row.operation.series.client == *client)
             || view.facts.iter().any(|fact| fact.key == client.as_str())

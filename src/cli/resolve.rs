@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use crate::domain::text::inert;
 use crate::domain::{AccountId, MachineClock};
 use crate::journal::people::{Ending, Person, Resolved};
-use crate::journal::{OperationId, Row, Rules, ScopeId, State};
+use crate::journal::{OperationId, Row, ScopeId, State};
 
-use super::beside::{BesideArgs, ByArgs, Desk, not_taken};
+use super::beside::{BesideArgs, ByArgs, Desk, SettleArgs, not_taken};
 use super::error::{CliError, CliResult};
-use super::moment::shown;
 use super::ui::Ui;
 
 /// The shortest beginning of an operation's id that is taken.
@@ -24,6 +23,8 @@ pub struct Args {
     ending: EndingArgs,
     #[command(flatten)]
     by: ByArgs,
+    #[command(flatten)]
+    settle: SettleArgs,
     #[command(flatten)]
     beside: BesideArgs,
 }
@@ -65,12 +66,6 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let resolved = resolved(&args, &desk, &ending).await;
     let resolved = desk.closing(resolved).await?;
     ui.out(&told(&resolved));
-    if let Some(until) = resolved.too_early {
-        ui.warn(&format!(
-            "Warning: the first request may still take effect until {}; look at the service once more after that",
-            shown(until)
-        ));
-    }
     if let Some(reason) = &resolved.frozen {
         ui.warn(&format!("All writes are stopped ({}); `bursar unfreeze` lets them go on.", inert(reason)));
     }
@@ -80,7 +75,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
 async fn resolved(args: &Args, desk: &Desk, ending: &Ending) -> Result<Resolved, CliError> {
     let (scope, operation) = find(&args.operation, desk)?;
     let name = args.by.name();
-    let person = Person::new(desk.journal.as_ref(), &name, &MachineClock, Rules::default());
+    let person = Person::new(desk.journal.as_ref(), &name, &MachineClock, args.settle.rules());
     person.resolve(&scope, &operation, ending).await.map_err(|error| not_taken(&error))
 }
 

@@ -47,8 +47,6 @@ pub enum Ending {
 pub struct Resolved {
     /// The row as it is now: done, or prepared for another attempt.
     pub row: Row,
-    /// It will be sent anew, and what was sent first may still take effect until then.
-    pub too_early: Option<Timestamp>,
     /// The reason of a freeze that holds it back.
     pub frozen: Option<String>,
 }
@@ -92,12 +90,12 @@ pub enum PeopleError {
         /// It is a create.
         create: bool,
     },
-    /// The request may be on its way.
-    #[error("the request of operation {operation} may be under way until {until:.0}")]
-    UnderWay {
+    /// What was sent may still take effect, so nobody can know that it did not.
+    #[error("what operation {operation} sent may still take effect until {until:.0}")]
+    TooEarly {
         /// Which.
         operation: OperationId,
-        /// Until when its owner may send it.
+        /// By when it has shown, if it ever does.
         until: Timestamp,
     },
     /// Another client's account.
@@ -196,14 +194,12 @@ impl<'a> Person<'a> {
                 Word::Created { account: Some(account.clone()) }
             }
             Ending::Done => Word::Created { account: None },
-            Ending::NotCreated | Ending::NotDone => {
-                if let Some(until) = row.deadline.filter(|deadline| now < *deadline) {
-                    return Err(PeopleError::UnderWay { operation, until });
-                }
-                Word::NotCreated
-            }
+            Ending::NotCreated | Ending::NotDone => Word::NotCreated,
         };
-        let (mut next, _) = step(row, &Event::Resolved { now, word }, &self.rules)?;
+        let (mut next, _) = step(row, &Event::Resolved { now, word }, &self.rules).map_err(|why| match why {
+            Rejected::TooEarly => PeopleError::TooEarly { operation, until: settles_at(row, &self.rules) },
+            why => PeopleError::Rejected(why),
+        })?;
         next.version = row.version + 1;
         let it_is_so = next.state == State::Done;
         let said = match ending {
@@ -218,12 +214,7 @@ impl<'a> Person<'a> {
         if it_is_so {
             entries.push(describe(&next, EntryKind::Done, now, &self.name));
         }
-        let settles = settles_at(row, &self.rules);
-        let resolved = Resolved {
-            row: next.clone(),
-            too_early: Some(settles).filter(|settles| !it_is_so && now < *settles),
-            frozen: frozen(view),
-        };
+        let resolved = Resolved { row: next.clone(), frozen: frozen(view) };
         let mut batch = Batch { entries, ..Batch::default() };
         note_access(&mut batch, row, &next);
         batch.rows.push(Put { seen: row.version, row: next });
