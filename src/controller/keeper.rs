@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{AccountId, ClientName, Clock, Email, MachineClock, Money};
 use crate::journal::{
-    Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, InMemory, Journal, JournalError, JournalId,
+    Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, GONE, InMemory, Journal, JournalError, JournalId,
     OperationId, Owner, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request,
 };
 use crate::manifest::Wanted;
@@ -20,9 +20,6 @@ use crate::provider::{MemberState, Scope};
 
 /// The caps count what so many hours did.
 const CAPS_HOURS: i64 = 24;
-
-/// Before the id of a bound account that is not there any more, and is known not to be.
-const GONE: &str = "gone:";
 
 /// So many known accounts may be gone at a time before it reads as an outage.
 const FEW: usize = 3;
@@ -320,7 +317,7 @@ impl Keeper {
                 notes.entries.push(entry);
             }
         }
-        note_members(book, look, &mut notes);
+        note_members(book, look, &self.shown, &mut notes);
         let Notes { facts, forget, entries } = notes;
         book.note(facts, forget, entries).await
     }
@@ -554,7 +551,7 @@ struct Notes {
 }
 
 /// Who is in the accounts, where it differs from what was seen before.
-fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
+fn note_members(book: &Book, look: &Look<'_>, shown: &HashSet<OperationId>, notes: &mut Notes) {
     let known = book.facts(FactKind::Member);
     let mut by_account: BTreeMap<&str, Vec<(&str, &Fact)>> = BTreeMap::new();
     for (key, fact) in &known {
@@ -562,6 +559,13 @@ fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
             by_account.entry(account).or_default().push((email, fact));
         }
     }
+    // What was done a moment ago may not show yet: that is nobody's hand.
+    let fresh: HashSet<String> = book
+        .rows()
+        .iter()
+        .filter(|row| !shown.contains(&row.id()) && is_fresh(row, book, look.began))
+        .filter_map(member_key)
+        .collect();
     let owners: BTreeMap<&AccountId, &ClientName> =
         look.matched.iter().filter_map(|(client, account)| Some((account.as_ref()?, client))).collect();
     for seen in &look.snapshot.accounts {
@@ -581,7 +585,7 @@ fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
                 MemberState::Invited => "invited".to_owned(),
             };
             let key = format!("{}/{}", id.as_str(), member.email.key());
-            if known.get(&key).is_none_or(|fact| fact.value != access) {
+            if !fresh.contains(&key) && known.get(&key).is_none_or(|fact| fact.value != access) {
                 notes.facts.push(book.fact(FactKind::Member, key, access.as_str()));
                 let what = format!("is in account {id} ({access})");
                 notes.entries.push(entry(EntryKind::MemberSeen, &member.email, Some(access), &what));
@@ -589,14 +593,26 @@ fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
         }
         let present: BTreeSet<&str> = members.iter().map(|member| member.email.key()).collect();
         for (email, _) in by_account.get(id.as_str()).into_iter().flatten() {
-            if !present.contains(email) {
-                notes.forget.push((FactKind::Member, format!("{}/{email}", id.as_str())));
+            let key = format!("{}/{email}", id.as_str());
+            if !present.contains(email) && !fresh.contains(&key) {
+                notes.forget.push((FactKind::Member, key));
                 let person = Email::lenient(*email);
                 let what = format!("is not in account {id} any more");
                 notes.entries.push(entry(EntryKind::MemberGone, &person, None, &what));
             }
         }
     }
+}
+
+/// Whether a look that began then may be older than what a row did.
+fn is_fresh(row: &Row, book: &Book, began: Timestamp) -> bool {
+    let shows = row.ended_at.map(|ended| ended.saturating_add(book.rules().settle).unwrap_or(Timestamp::MAX));
+    row.state == State::Done && shows.is_some_and(|shows| began < shows)
+}
+
+/// Whom in which account a row is about.
+fn member_key(row: &Row) -> Option<String> {
+    Some(format!("{}/{}", row.account_id.as_ref()?.as_str(), row.cause.person.as_ref()?.key()))
 }
 
 /// Keeps the row that was done last.

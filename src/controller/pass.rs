@@ -183,6 +183,7 @@ impl Reconciler {
             tracing::warn!("the server shows another world than before; everything that was remembered is forgotten");
             self.memory.clear();
         }
+        self.memory.thaw();
         let matched = matched(wanted, &snapshot);
         let look = Look { wanted, snapshot: &snapshot, matched: &matched, began, complete: true };
         self.keeper.take_in(&look).await?;
@@ -204,6 +205,7 @@ impl Reconciler {
         let Some(snapshot) = &mut self.snapshot else { return Ok(Looked::NeedsList) };
         let began = self.keeper.now();
         self.keeper.open(&snapshot.identity.scope).await?;
+        self.memory.thaw();
         self.keeper.let_go(wanted).await?;
         let matched = matched(wanted, snapshot);
         for client in clients {

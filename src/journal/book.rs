@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{AccountId, AccountName, Clock};
-use crate::plan::Series;
+use crate::plan::{OpKind, Series};
 use crate::provider::Scope;
 
 use super::fact::{Fact, FactKind};
@@ -365,13 +365,7 @@ impl Book {
         }
         let batch = Batch { facts: facts.clone(), forget: forget.clone(), entries, ..Batch::default() };
         self.commit(batch).await?;
-        let mut kept = self.kept();
-        for key in forget {
-            kept.facts.remove(&key);
-        }
-        for fact in facts {
-            kept.facts.insert((fact.kind, fact.key.clone()), fact);
-        }
+        self.kept().know(facts, forget);
         Ok(())
     }
 
@@ -425,15 +419,18 @@ impl Book {
         let mut batch = Batch { permits, ..Batch::default() };
         for Change { before, mut after, entries } in changes {
             after.version = before.version + 1;
+            note_access(&mut batch, &before, &after);
             batch.rows.push(Put { seen: before.version, row: after });
             batch.entries.extend(entries);
         }
         let rows: Vec<Row> = batch.rows.iter().map(|put| put.row.clone()).collect();
+        let (facts, forget) = (batch.facts.clone(), batch.forget.clone());
         self.commit(batch).await?;
         let mut kept = self.kept();
         for row in &rows {
             kept.put(row.clone());
         }
+        kept.know(facts, forget);
         Ok(rows)
     }
 
@@ -518,7 +515,35 @@ struct Change {
     entries: Vec<Entry>,
 }
 
+/// Where a row came to be done that gave or took somebody's access: from then on they are
+/// known to have it, so that a look which shows something else is news.
+pub(super) fn note_access(batch: &mut Batch, before: &Row, after: &Row) {
+    let (Some(account), Some(person)) = (&after.account_id, &after.cause.person) else { return };
+    if before.state == State::Done || after.state != State::Done {
+        return;
+    }
+    let (kind, key) = (FactKind::Member, format!("{}/{}", account.as_str(), person.key()));
+    match (after.operation.series.kind, after.cause.access) {
+        (OpKind::AddMember | OpKind::SetAccess, Some(access)) => {
+            let value = if after.invited { "invited".to_owned() } else { access.to_string() };
+            let since = after.ended_at.unwrap_or(Timestamp::MIN);
+            batch.facts.push(Fact { kind, key, value, since });
+        }
+        (OpKind::RemoveMember, _) => batch.forget.push((kind, key)),
+        _ => {}
+    }
+}
+
 impl Kept {
+    fn know(&mut self, facts: Vec<Fact>, forget: Vec<(FactKind, String)>) {
+        for key in forget {
+            self.facts.remove(&key);
+        }
+        for fact in facts {
+            self.facts.insert((fact.kind, fact.key.clone()), fact);
+        }
+    }
+
     fn put(&mut self, row: Row) {
         let id = row.id();
         let series = row.operation.series.clone();
