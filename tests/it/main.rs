@@ -6,6 +6,7 @@
 
 mod converge;
 mod daemon;
+mod deploy;
 mod flow;
 mod generated_openapi;
 mod generated_plan;
