@@ -5,4 +5,5 @@ mod conformance;
 mod cuts;
 mod failures;
 mod postgres;
+mod replicas;
 pub mod worlds;
