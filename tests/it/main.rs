@@ -7,6 +7,7 @@
 mod converge;
 mod daemon;
 mod flow;
+mod generated_history;
 mod generated_openapi;
 mod generated_plan;
 mod hostile;
@@ -18,6 +19,7 @@ mod manifest_robust;
 mod model;
 mod observe;
 mod page_browser;
+mod people;
 mod plan;
 mod provider_hostile;
 mod provider_read;
