@@ -13,6 +13,8 @@ mod explain;
 mod fleet;
 mod freeze;
 mod history;
+mod init;
+mod journal;
 mod keeping;
 mod logs;
 mod manifests;
@@ -70,6 +72,10 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Write into a folder of manifests which journal it belongs to
+    Init(init::Args),
+    /// Back up, restore, move or export the journal
+    Journal(journal::Args),
     /// Show what was done, when, and for which line of which commit
     History(Box<history::Args>),
     /// Show why a client stands where it stands, and what ends it
@@ -132,6 +138,8 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Plan(args) => plan::run(*args, ui).await,
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
+        Verb::Init(args) => init::run(args, ui).await,
+        Verb::Journal(args) => journal::run(args, ui).await,
         Verb::History(args) => history::run(*args, ui).await,
         Verb::Explain(args) => explain::run(args, ui).await,
         Verb::Access(args) => access::run(args, ui).await,

@@ -7,16 +7,19 @@
 //! whoever saw its latest version.
 
 pub mod access;
+pub mod backup;
 mod book;
 pub mod explain;
 pub mod export;
 mod fact;
 mod group;
 mod history;
+pub mod lock;
 mod memory;
 mod open;
 mod operation;
 pub mod people;
+mod postgres;
 mod queue;
 pub mod request;
 mod row;
@@ -31,6 +34,7 @@ pub use history::{Entry, EntryKind, Query, Recorded};
 pub use memory::InMemory;
 pub use open::{Address, AddressError, DEFAULT, fresh_id, open_beside, open_executor};
 pub use operation::{Operation, OperationId, Owner, ScopeId};
+pub use postgres::InDatabase;
 pub use request::Request;
 pub use row::{Cause, Repeat, Row, State, Version};
 pub use scopes::{ScopeCard, ScopeView, latest};

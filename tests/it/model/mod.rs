@@ -7,6 +7,7 @@
 mod moves;
 mod row;
 mod search;
+mod trace;
 mod world;
 
 use moves::{Kind, Model, Person};

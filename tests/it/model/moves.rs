@@ -1,15 +1,14 @@
 //! What can happen next. Replicas do what `step` and `due` say and nothing else, at any
 //! time and in any order: both may believe that they lead, for leases fence nothing.
 
-use std::fmt;
-
 use bursar::journal::{Repeat, State};
 
 use super::row::{Age, FRESH, GONE, KEY_LIFE, Next, Protocol, SETTLED, SmallAnswer, SmallEvent, SmallRow, Stands, Who};
+use super::trace::{Act, Move};
 use super::world::{Cache, Doing, Key, Left, MOST_OPERATIONS, Message, Replica, World};
 
-/// Attempts after which a person no longer says that nothing happened, so that the search
-/// ends; the faults that it allows lead to fewer.
+/// With keys, each attempt is a state of its own: after so many a person no longer says that
+/// nothing happened, and the question stands, so that the search ends.
 const MOST_ATTEMPTS: u8 = 2;
 
 /// What is done for a client.
@@ -68,65 +67,6 @@ impl Model {
             has_journal: true,
             compares: true,
             error_is_failure: false,
-        }
-    }
-}
-
-/// One thing that happens, for a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
-    Replica(usize, Act),
-    Crash(usize),
-    Deliver(Message),
-    CarryOut(Message),
-    ServerRefuses(Message),
-    Lose(Message),
-    CatchUp,
-    Tick,
-    Person { created: bool },
-    Presumed,
-    JournalLost,
-    Released,
-}
-
-/// What a replica does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
-    Refresh,
-    Observe { there: bool },
-    Prepare,
-    TakeOver,
-    Read { there: bool },
-    Permit,
-    Resend,
-    Send,
-    CannotSend,
-    GiveUp,
-    Write(SmallAnswer),
-    Orphan,
-    Retry,
-    Advance,
-}
-
-impl Move {
-    /// Something went wrong; a way out must not need it.
-    pub const fn is_fault(self) -> bool {
-        matches!(self, Self::Crash(_) | Self::Lose(_) | Self::JournalLost | Self::ServerRefuses(_) | Self::Released)
-    }
-}
-
-impl Move {
-    /// The same with the two replicas exchanged.
-    pub fn mirrored(self) -> Self {
-        let other = |message: Message| Message {
-            waits: if message.waits == GONE { GONE } else { 1 - message.waits },
-            ..message
-        };
-        match self {
-            Self::Replica(who, act) => Self::Replica(1 - who, act),
-            Self::Crash(who) => Self::Crash(1 - who),
-            Self::Deliver(message) => Self::Deliver(other(message)),
-            same => same,
         }
     }
 }
@@ -493,62 +433,6 @@ fn carry_out(model: &Model, world: &mut World, message: Message) -> SmallAnswer 
     server.made[at] += 1;
     server.lagging[at] = true;
     SmallAnswer::Done
-}
-
-impl fmt::Display for Move {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |who: usize| if who == 0 { "A" } else { "B" };
-        match self {
-            Self::Replica(who, act) => write!(f, "{} {act}", name(*who)),
-            Self::Crash(who) => write!(f, "{} is killed; another process takes its place", name(*who)),
-            Self::Deliver(Message { waits, answer, .. }) => {
-                let answer = answer.map_or_else(String::new, |answer| format!("{answer:?}").to_lowercase());
-                write!(f, "{} hears: {answer}", name(usize::from(*waits)))
-            }
-            Self::CarryOut(message) => {
-                let whose =
-                    if usize::from(message.waits) < 2 { "a request" } else { "a request that nobody waits for" };
-                write!(f, "the server carries out {whose}")
-            }
-            Self::ServerRefuses(_) => f.write_str("the server refuses a request"),
-            Self::Lose(message) => {
-                f.write_str(if message.answer.is_some() { "an answer is lost" } else { "a request is lost" })
-            }
-            Self::CatchUp => f.write_str("the list shows everything"),
-            Self::Tick => f.write_str("time passes"),
-            Self::Person { created: true } => f.write_str("a person says: it happened"),
-            Self::Person { created: false } => f.write_str("a person says: it did not happen"),
-            Self::Presumed => f.write_str("it does not show after the settling time, so it is taken for not done"),
-            Self::JournalLost => f.write_str("the journal is destroyed"),
-            Self::Released => f.write_str("the client leaves the manifests and comes back"),
-        }
-    }
-}
-
-impl fmt::Display for Act {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refresh => "reads the journal",
-            Self::Observe { there: true } => "reads everything: it is there",
-            Self::Observe { there: false } => "reads everything: it is not there",
-            Self::Read { there: true } => "looks for it: it is there",
-            Self::Read { there: false } => "looks for it: it is not there",
-            Self::Prepare => "writes: prepared",
-            Self::TakeOver => "takes the prepared row over",
-            Self::Permit => "goes ahead",
-            Self::Resend => "goes ahead under the same key",
-            Self::Send => "sends",
-            Self::CannotSend => "finds that nothing can be sent",
-            Self::GiveUp => "waits no longer",
-            Self::Write(SmallAnswer::Done) => "writes: done",
-            Self::Write(SmallAnswer::NotSent) => "writes: not sent",
-            Self::Write(SmallAnswer::Refused) => "writes: refused",
-            Self::Write(SmallAnswer::Unknown) => "writes: unknown",
-            Self::Orphan => "writes: its owner is gone, unknown",
-            Self::Retry => "begins anew",
-            Self::Advance => "goes on to the next thing",
-        })
-    }
 }
 
 /// Whether everything is done, or waits for a person who has nothing left to say here.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
-use super::moves::{Kind, Model, Move, Moves, is_needless_question, is_settled};
+use super::moves::{Kind, Model, Moves, is_needless_question, is_settled};
+use super::trace::Move;
 use super::world::World;
 
 /// What a search found.
