@@ -28,6 +28,10 @@ test *FILTER:
 simulate SEEDS="1000":
     BURSAR_SEEDS={{ SEEDS }} cargo test --test it sim::with_keys -- --nocapture
 
+# take each rule of the protocol out in turn: a test must fail each time (minutes)
+rules *RULES:
+    tests/rules/check {{ RULES }}
+
 # formatting and lints, as CI wants them
 lint:
     cargo fmt --check
@@ -44,7 +48,7 @@ renew:
 
 # benchmarks
 bench *FILTER:
-    cargo bench --bench validate -- {{ FILTER }}
+    cargo bench --benches -- {{ FILTER }}
 
 # licences, sources and advisories of the dependencies
 deny:

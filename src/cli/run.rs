@@ -14,7 +14,7 @@ use crate::journal::ScopeId;
 use crate::provider::Identity;
 
 use super::api::Connection;
-use super::error::CliResult;
+use super::error::{CliError, CliResult};
 use super::fleet::{self, Fleet, FleetArgs};
 use super::keeping::{JournalArgs, Opened, Purpose};
 use super::progress::LogProgress;
@@ -29,10 +29,15 @@ pub struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     journal: JournalArgs,
+    /// With several replicas: how long one that does not answer any more keeps its fleets
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = super::duration, help_heading = "Journal")]
+    lease: Duration,
 }
 
 /// What a stop may take in all.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
+/// A shorter lease would be lost to a busy machine.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 /// Between two tries to learn whose token it is, before anything else can begin.
 const INTRODUCTION: Duration = Duration::from_secs(5);
 
@@ -41,6 +46,9 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Some(file) => fleet::read(file)?,
         None => vec![Fleet { name: "default".to_owned(), args: args.fleet.clone() }.check()?],
     };
+    if args.lease < SHORTEST_LEASE {
+        return Err(CliError::new("--lease is at least 1s"));
+    }
     let writes = fleets.iter().any(|fleet| fleet.args.mode == Mode::Apply);
     let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await?;
     let mut runs = Vec::new();
@@ -54,7 +62,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         announce(fleet, &connection, fleets.len() > 1);
         runs.push((fleet, keeping, connection));
     }
-    hold_all(&runs, &opened).await;
+    hold_all(&runs, &opened, args.lease).await;
     opened.journal.close().await;
     for (_, _, connection) in runs {
         connection.close().await;
@@ -64,10 +72,10 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
 }
 
 /// Runs all fleets side by side until a signal stops them.
-async fn hold_all(runs: &[(&Fleet, Keeping, Connection)], opened: &Opened) {
+async fn hold_all(runs: &[(&Fleet, Keeping, Connection)], opened: &Opened, lease: Duration) {
     let cancel = CancellationToken::new();
     let mut looks = Vec::new();
-    let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), runs.len());
+    let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), lease, runs.len());
     let holds: Vec<_> = runs
         .iter()
         .map(|(fleet, keeping, connection)| {

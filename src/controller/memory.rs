@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::domain::ClientName;
 use crate::execute::Carried;
-use crate::plan::{ActionKey, ActionState, Known, Plan, Reason, Verdict, VerdictState};
+use crate::plan::{AccountState, ActionKey, ActionState, Known, Plan, Reason, Verdict, VerdictState};
 
 const FIRST_LOOK: Duration = Duration::from_secs(15);
 const LONGEST_LOOK: Duration = Duration::from_secs(3600);
@@ -67,11 +67,15 @@ impl Memory {
             };
             let tried =
                 self.known.verdicts.iter().any(|(key, verdict)| key.client == *client && Pace::of(verdict).is_some());
-            if has(ActionState::Waiting, Some(Reason::SubscriptionSettling))
-                || has(ActionState::Waiting, Some(Reason::OutcomeSettling))
-            {
+            let settling = [Reason::SubscriptionSettling, Reason::OutcomeSettling]
+                .into_iter()
+                .any(|reason| has(ActionState::Waiting, Some(reason)));
+            // What was tried does not show while the members cannot be read, and is not done.
+            let hidden = tried && account.state == AccountState::Unknown;
+            if settling || hidden {
                 if self.retries.get(client).is_none_or(|retry| retry.due.is_none()) {
-                    self.look_again(client, Pace::Look, now, chance);
+                    let pace = if hidden { Pace::Retry } else { Pace::Look };
+                    self.look_again(client, pace, now, chance);
                 }
             } else if !tried || !(has(ActionState::Waiting, None) || has(ActionState::Failed, None)) {
                 self.retries.remove(client);
@@ -115,6 +119,12 @@ impl Memory {
     pub fn forget_all(&mut self) {
         self.known.verdicts.clear();
         self.retries.clear();
+    }
+
+    /// A freeze that stopped something on its way is the journal's to tell: nothing of it is
+    /// remembered here, so that everything goes on once it is over.
+    pub fn thaw(&mut self) {
+        self.known.verdicts.retain(|_, verdict| verdict.reason != Some(Reason::Frozen));
     }
 
     /// Another world (a sandbox was reset): nothing that is remembered is of it.
@@ -224,6 +234,17 @@ mod tests {
         let mut memory = Memory::default();
         tried(&mut memory, &key("acme", OpKind::Subscribe, None), verdict(VerdictState::Failed, None));
         assert_eq!(seconds_to_next(&memory), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_freeze_is_not_remembered_past_the_next_look() {
+        let mut memory = Memory::default();
+        let (subscribe, add) =
+            (key("acme", OpKind::Subscribe, None), key("acme", OpKind::AddMember, Some("jane@acme.example")));
+        tried(&mut memory, &subscribe, verdict(VerdictState::Blocked, Some(Reason::Frozen)));
+        tried(&mut memory, &add, verdict(VerdictState::Blocked, Some(Reason::PaymentRequired)));
+        memory.thaw();
+        assert_eq!(memory.known().verdicts.keys().collect::<Vec<_>>(), [&add]);
     }
 
     #[tokio::test(start_paused = true)]
