@@ -6,6 +6,7 @@
 
 mod converge;
 mod daemon;
+mod demo;
 mod deploy;
 mod flow;
 mod generated_history;
@@ -14,6 +15,7 @@ mod generated_plan;
 mod hostile;
 mod isolation;
 mod journal;
+mod kills;
 mod manifest;
 mod manifest_hostile;
 mod manifest_robust;
