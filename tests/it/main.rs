@@ -7,7 +7,9 @@
 mod converge;
 mod daemon;
 mod demo;
+mod deploy;
 mod flow;
+mod generated_history;
 mod generated_openapi;
 mod generated_plan;
 mod hostile;
@@ -20,6 +22,7 @@ mod manifest_robust;
 mod model;
 mod observe;
 mod page_browser;
+mod people;
 mod plan;
 mod provider_hostile;
 mod provider_read;

@@ -36,7 +36,7 @@ fn plots(kills: u64, seed: u64) -> Vec<Plot> {
     let mut left = kills;
     while left > 0 {
         let number = plots.len() as u64;
-        let (keys, invite) = (number % 2 == 0, number / 4 % 2 == 1);
+        let (keys, invite) = (number.is_multiple_of(2), number / 4 % 2 == 1);
         let faults = match number % 3 {
             1 => &[],
             _ if keys || long => EVERY_FAULT,

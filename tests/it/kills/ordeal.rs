@@ -131,23 +131,13 @@ impl Ordeal {
 
     /// The whole of it.
     pub async fn run(mut self) -> Tally {
-        let begun = Instant::now();
         self.spoil(0.34).await;
         while self.tally.kills < self.plot.kills && self.tally.problems.is_empty() {
             self.grow().await;
             let death = self.death();
             self.live(death).await;
         }
-        let killing = begun.elapsed();
         self.finish().await;
-        if std::env::var_os("BURSAR_KILLS").is_some() {
-            println!(
-                "{} kills in {:.1} s, at rest after {:.1} s",
-                self.tally.kills,
-                killing.as_secs_f64(),
-                begun.elapsed().as_secs_f64()
-            );
-        }
         self.tally
     }
 
