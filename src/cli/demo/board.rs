@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
+
 use crate::domain::Money;
 use crate::sandbox::Standing;
 
@@ -83,7 +85,7 @@ fn dollars(cents: u64) -> String {
 #[derive(Debug)]
 pub struct Board {
     ui: Ui,
-    is_terminal: bool,
+    draws: bool,
     /// The lines to go up before it is drawn again.
     drawn: usize,
     next_line: Duration,
@@ -95,12 +97,15 @@ const LINES: Duration = Duration::from_secs(5);
 impl Board {
     /// On standard error.
     pub fn new(ui: Ui) -> Self {
-        Self { ui, is_terminal: std::io::stderr().is_terminal(), drawn: 0, next_line: Duration::ZERO }
+        let stderr = std::io::stderr();
+        // Where escapes are stripped (`NO_COLOR`), nothing can be drawn over itself either.
+        let draws = stderr.is_terminal() && AutoStream::choice(&stderr) != ColorChoice::Never;
+        Self { ui, draws: draws && !ui.is_quiet(), drawn: 0, next_line: Duration::ZERO }
     }
 
     /// Shows a moment.
     pub fn show(&mut self, score: &Score, elapsed: Duration) {
-        if self.is_terminal && !self.ui.is_quiet() {
+        if self.draws {
             self.clear();
             let text = format!("{}{:3} s\n", score.table(), elapsed.as_secs());
             self.drawn = text.lines().count();

@@ -172,7 +172,11 @@ fn closing(args: &Args, seed: u64, score: &Score) -> String {
     let Score { wanted, kept, plain, kills, questions } = score;
     let mut told = Vec::new();
     told.push(if score.is_kept() {
-        format!("bursar made each thing once, through {kills} kills and {} lost answers.", kept.faults)
+        format!(
+            "bursar made each thing once, through {} and {}.",
+            counted(*kills, "kill"),
+            counted(kept.faults, "lost answer")
+        )
     } else if Score::has_too_much(wanted, kept) {
         "bursar made more than was wanted: this is a bug, please report it with the seed.".to_owned()
     } else {
@@ -186,7 +190,8 @@ fn closing(args: &Args, seed: u64, score: &Score) -> String {
     }
     told.push(if Score::has_too_much(wanted, plain) {
         let much = plain.cents.saturating_sub(wanted.cents) / 100;
-        format!("The plain loop made {} accounts too many, for {much} dollars a month.", plain.accounts - plain.names)
+        let accounts = counted((plain.accounts - plain.names) as u64, "account");
+        format!("The plain loop made {accounts} too many, for {much} dollars a month.")
     } else {
         "The plain loop was lucky: with this seed no answer to a create was lost that it asked for again.".to_owned()
     });
@@ -196,6 +201,10 @@ fn closing(args: &Args, seed: u64, score: &Score) -> String {
         others(args)
     ));
     told.join("\n") + "\n"
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The options that are not as they come, to be typed again.
