@@ -48,7 +48,7 @@ renew:
 
 # benchmarks
 bench *FILTER:
-    cargo bench --benches -- {{ FILTER }}
+    cargo bench --bench '*' -- {{ FILTER }}
 
 # licences, sources and advisories of the dependencies
 deny:

@@ -1,8 +1,9 @@
 //! `bursar run`: the daemon, of one fleet or of several, alone or as one of several replicas.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -76,12 +77,13 @@ async fn hold_all(runs: &[(&Fleet, Keeping, Connection)], opened: &Opened, lease
     let cancel = CancellationToken::new();
     let mut looks = Vec::new();
     let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), lease, runs.len());
+    let tokens = Tokens { several: runs.len() > 1, claimed: Mutex::default() };
     let holds: Vec<_> = runs
         .iter()
         .map(|(fleet, keeping, connection)| {
             let (look, asked) = mpsc::channel(1);
             looks.push(look);
-            hold(fleet, keeping, connection, Arc::clone(&shares), asked, cancel.clone())
+            hold(fleet, keeping, connection, Arc::clone(&shares), &tokens, asked, cancel.clone())
         })
         .collect();
     tokio::spawn(super::signals(cancel.clone(), looks));
@@ -118,15 +120,32 @@ async fn hold(
     keeping: &Keeping,
     connection: &Connection,
     shares: Arc<Shares>,
+    tokens: &Tokens,
     mut looks: mpsc::Receiver<()>,
     cancel: CancellationToken,
 ) {
-    if keeping.alone || keeping.dry {
+    let leased = !keeping.alone && !keeping.dry;
+    let mut lease = String::new();
+    if leased || tokens.several {
+        let Some(identity) = introduced(connection, &cancel).await else { return };
+        let scope = ScopeId::of(&identity.scope);
+        if let Err(other) = tokens.claim(&scope, &fleet.name) {
+            tracing::error!(
+                fleet = fleet.name,
+                "the fleets {} and {other} have one token, so each would take the other's clients for gone; this one \
+                 does nothing: list both folders as the paths of one fleet",
+                fleet.name
+            );
+            return cancel.cancelled().await;
+        }
+        // One lease a fleet: the same on every machine that runs it.
+        lease = format!("{scope}/{}", fleet.name);
+    }
+    if !leased {
         daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, cancel).await;
         return;
     }
-    let Some(identity) = introduced(connection, &cancel).await else { return };
-    let mut turn = Turn::new(shares, lease_name(fleet, &identity));
+    let mut turn = Turn::new(shares, lease);
     while turn.come(&cancel).await {
         tracing::info!(fleet = fleet.name, owner = %keeping.owner, "this replica holds the fleet");
         let ours = cancel.child_token();
@@ -179,7 +198,23 @@ async fn introduced(connection: &Connection, cancel: &CancellationToken) -> Opti
     }
 }
 
-/// One lease a fleet: the same on every machine that runs it.
-fn lease_name(fleet: &Fleet, identity: &Identity) -> String {
-    format!("{}/{}", ScopeId::of(&identity.scope), fleet.name)
+/// Which fleet has which token: one token is one fleet.
+#[derive(Debug)]
+struct Tokens {
+    several: bool,
+    claimed: Mutex<BTreeMap<ScopeId, String>>,
+}
+
+impl Tokens {
+    /// Takes a scope for a fleet; `Err` is the fleet that has it already.
+    fn claim(&self, scope: &ScopeId, fleet: &str) -> Result<(), String> {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        match claimed.get(scope) {
+            Some(other) if other != fleet => Err(other.clone()),
+            _ => {
+                claimed.insert(scope.clone(), fleet.to_owned());
+                Ok(())
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::{AccountId, ClientName, Clock, Email, MachineClock, Money};
 use crate::journal::{
     Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, GONE, InMemory, Journal, JournalError, JournalId,
-    OperationId, Owner, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request,
+    OperationId, Owner, PERMIT, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request,
 };
 use crate::manifest::Wanted;
 use crate::plan::{
@@ -99,6 +99,8 @@ pub struct Keeper {
     day: Vec<Entry>,
     day_seq: Seq,
     vanished: Option<Vanished>,
+    /// After a failover of the journal's database: until when a lost create may be on its way.
+    doubtful_until: Timestamp,
 }
 
 impl Keeper {
@@ -113,6 +115,7 @@ impl Keeper {
             day: Vec::new(),
             day_seq: 0,
             vanished: None,
+            doubtful_until: Timestamp::MIN,
         }
     }
 
@@ -160,6 +163,8 @@ impl Keeper {
                      begun is read back before anything is sent"
                 );
                 book.doubt().await?;
+                let wait = SignedDuration::try_from(PERMIT).unwrap_or_default().saturating_add(book.rules().settle);
+                self.doubtful_until = self.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
                 book.journal().handled(&failover).await?;
             }
             book.recover().await?;
@@ -408,6 +413,7 @@ impl Keeper {
         known.registered.extend(book.facts(FactKind::Registered).into_values().map(|fact| Email::lenient(fact.value)));
         known.frozen = book.facts(FactKind::Frozen).into_values().next().map(|fact| fact.value);
         known.vanished = self.vanished;
+        known.doubtful = self.now() < self.doubtful_until;
         known.rails = self.rails(book, lifted);
         let rows = book.rows();
         let mut last: BTreeMap<(&ClientName, Matter), &Row> = BTreeMap::new();

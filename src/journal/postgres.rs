@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use secrecy::SecretString;
 use sqlx::QueryBuilder;
 use sqlx::postgres::{PgConnection, Postgres};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::fact::Fact;
 use super::group::{column, count, nanoseconds, number, read_body, taken_over, word};
@@ -37,6 +37,8 @@ pub struct InDatabase {
     queue: Queue,
     /// `None` once it is closed.
     reader: Mutex<Option<Link>>,
+    /// For leases alone: a long read must not keep one from being renewed.
+    holder: Mutex<Option<Link>>,
 }
 
 impl InDatabase {
@@ -69,11 +71,20 @@ impl InDatabase {
         let mut link = Link::new(server.clone());
         let (id, line) = layout::open(&mut link, make.as_ref()).await?;
         let queue = Queue::start(server.place.clone(), DatabaseWriter::new(Link::new(server.clone()), line));
-        Ok(Self { id, server, line, queue, reader: Mutex::new(Some(link)) })
+        let holder = Mutex::new(Some(Link::new(server.clone())));
+        Ok(Self { id, server, line, queue, reader: Mutex::new(Some(link)), holder })
     }
 
-    async fn reader(&self) -> Result<tokio::sync::MappedMutexGuard<'_, Link>, JournalError> {
-        let opened = MutexGuard::try_map(self.reader.lock().await, Option::as_mut);
+    async fn reader(&self) -> Result<MappedMutexGuard<'_, Link>, JournalError> {
+        self.opened(&self.reader).await
+    }
+
+    async fn holder(&self) -> Result<MappedMutexGuard<'_, Link>, JournalError> {
+        self.opened(&self.holder).await
+    }
+
+    async fn opened<'a>(&self, link: &'a Mutex<Option<Link>>) -> Result<MappedMutexGuard<'a, Link>, JournalError> {
+        let opened = MutexGuard::try_map(link.lock().await, Option::as_mut);
         opened.map_err(|_| self.server.unavailable("read", "it was closed"))
     }
 
@@ -157,7 +168,7 @@ impl Journal for InDatabase {
         let (fleet, name) = (fleet.to_owned(), owner.as_str().to_owned());
         let ask =
             work(move |connection| Box::pin(take_lease(connection, fleet.clone(), name.clone(), ttl.as_secs_f64())));
-        let taken = self.reader().await?.transact(WRITE, "written", PATIENCE, ask).await?;
+        let taken = self.holder().await?.transact(WRITE, "written", PATIENCE, ask).await?;
         Ok(match taken {
             None => Lease::Held,
             Some((by, seconds)) => Lease::Taken {
@@ -173,13 +184,13 @@ impl Journal for InDatabase {
             let asked = sqlx::query("DELETE FROM bursar.leases WHERE fleet = $1 AND owner = $2");
             Box::pin(asked.persistent(false).bind(fleet.clone()).bind(owner.clone()).execute(connection))
         });
-        self.reader().await?.transact(WRITE, "written", PATIENCE, ask).await.map(|_| ())
+        self.holder().await?.transact(WRITE, "written", PATIENCE, ask).await.map(|_| ())
     }
 
     async fn replicas(&self, owner: &Owner, ttl: Duration) -> Result<usize, JournalError> {
         let owner = owner.as_str().to_owned();
         let ask = work(move |connection| Box::pin(count_replicas(connection, owner.clone(), ttl.as_secs_f64())));
-        let living = self.reader().await?.transact(WRITE, "written", PATIENCE, ask).await?;
+        let living = self.holder().await?.transact(WRITE, "written", PATIENCE, ask).await?;
         Ok(usize::try_from(living).unwrap_or(0))
     }
 
@@ -229,8 +240,10 @@ impl Journal for InDatabase {
 
     async fn close(&self) {
         self.queue.close().await;
-        if let Some(mut reader) = self.reader.lock().await.take() {
-            reader.close().await;
+        for link in [&self.reader, &self.holder] {
+            if let Some(mut link) = link.lock().await.take() {
+                link.close().await;
+            }
         }
     }
 }

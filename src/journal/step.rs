@@ -341,6 +341,8 @@ fn doubted(row: &mut Row, deadline: Timestamp) -> Result<(), Rejected> {
     (row.state, row.in_doubt) = (State::Unknown, true);
     // Without one, a look would count while the request that nobody remembers is on its way.
     row.deadline = row.deadline.max(Some(deadline));
+    // Its key, if it was sent under one, is about as old.
+    row.first_sent_at.get_or_insert(deadline);
     Ok(())
 }
 

@@ -27,6 +27,9 @@ pub struct Known {
     pub rails: RailMemory,
     /// All writes are stopped, for this reason.
     pub frozen: Option<String>,
+    /// The journal may have lost its last commits a moment ago: nothing is created until what
+    /// may be on its way shows.
+    pub doubtful: bool,
     /// More accounts are gone than a few: an outage, not an order to create.
     pub vanished: Option<Vanished>,
 }

@@ -6,6 +6,8 @@
 
 mod converge;
 mod daemon;
+mod demo;
+mod deploy;
 mod flow;
 mod generated_history;
 mod generated_openapi;
@@ -13,6 +15,7 @@ mod generated_plan;
 mod hostile;
 mod isolation;
 mod journal;
+mod kills;
 mod manifest;
 mod manifest_hostile;
 mod manifest_robust;

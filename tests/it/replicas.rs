@@ -2,6 +2,7 @@
 //! started again, while answers are lost. The sandbox's ledger is the judge. The long run is
 //! `BURSAR_REPLICA_RUNS=20 cargo test --test it replicas -- --nocapture`.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use bursar::sandbox::{Extension, Options};
@@ -64,6 +65,11 @@ async fn world(options: Options) -> World {
     world
 }
 
+/// For whoever runs this with `--nocapture`.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 fn people() -> Vec<String> {
     PEOPLE.iter().map(ToString::to_string).collect()
 }
@@ -94,7 +100,8 @@ async fn one_holds_the_fleet_the_other_stands_by_and_takes_over_in_time() {
     let killed = Instant::now();
     let other = deployment.replicas[1 - holder].as_mut().unwrap();
     other.wait_for("this replica holds the fleet", Duration::from_secs(3) + SLACK);
-    println!("taken over {:.1} s after a kill, with a lease of 3 s", killed.elapsed().as_secs_f64());
+    let taken_over = killed.elapsed().as_secs_f64();
+    say(&format!("taken over {taken_over:.1} s after a kill, with a lease of 3 s"));
 
     // The new holder goes on with what is wanted.
     world.client("late", &PEOPLE);
@@ -152,10 +159,10 @@ async fn chaos(seed: u64, keys: bool) {
     }
     world.http.put(format!("{}/sandbox/faults", world.sandbox.url())).json(&json!({"rate": 0.0})).send().await.unwrap();
     converged_once(&world, &format!("seed {seed}, keys {keys}, {replicas} replicas")).await;
-    println!(
-        "seed {seed}, keys {keys}: {replicas} replicas, {kills} kills, {stops} stops, each thing once after {:.0} s",
-        begun.elapsed().as_secs_f64()
-    );
+    let seconds = begun.elapsed().as_secs();
+    say(&format!(
+        "seed {seed}, keys {keys}: {replicas} replicas, {kills} kills, {stops} stops, each thing once after {seconds} s"
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,7 +127,7 @@ impl Cluster {
     pub async fn database(&self) -> String {
         let name = format!("journal_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut connection = self.connect("postgres").await;
-        let made = format!("CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy");
+        let made = format!("CREATE DATABASE {name} TEMPLATE template0");
         sqlx::raw_sql(sqlx::AssertSqlSafe(made)).execute(&mut connection).await.unwrap();
         name
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bursar::journal::{Batch, EntryKind, InDatabase, Journal, JournalError, Query};
+use bursar::journal::{Batch, EntryKind, InDatabase, Journal, JournalError, Lease, Owner, Query};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -113,6 +113,33 @@ async fn relay(mut client: TcpStream, mut server: UnixStream, plan: &Mutex<Plan>
     }
 }
 
+/// A pooler in transaction mode: each transaction of a client's goes to another session.
+async fn pool(mut client: TcpStream, socket: PathBuf) -> std::io::Result<()> {
+    let length = client.read_u32().await?;
+    let mut start = vec![0; length as usize - 4];
+    client.read_exact(&mut start).await?;
+    let mut sessions = Vec::new();
+    for number in 0..3 {
+        let mut session = UnixStream::connect(&socket).await?;
+        session.write_u32(length).await?;
+        session.write_all(&start).await?;
+        answer(&mut session, (number == 0).then_some(&mut client)).await?;
+        sessions.push(session);
+    }
+    loop {
+        let mut request = Vec::new();
+        while !matches!(message(&mut client, &mut request).await?, b'Q' | b'S') {}
+        sessions[0].write_all(&request).await?;
+        let mut all = Vec::new();
+        while message(&mut sessions[0], &mut all).await? != b'Z' {}
+        client.write_all(&all).await?;
+        // The last byte says whether a transaction is open.
+        if all.last() == Some(&b'I') {
+            sessions.rotate_left(1);
+        }
+    }
+}
+
 fn due(plan: &Mutex<Plan>) -> Option<Cut> {
     let mut plan = plan.lock().unwrap();
     let (left, cut) = plan.cut?;
@@ -183,6 +210,34 @@ async fn a_commit_that_is_cut_off_anywhere_happens_once() {
         }
     }
     direct.close().await;
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn a_pooler_may_give_each_transaction_another_session() {
+    let Some(place) = Database::new().await else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://postgres@{}/{}?sslmode=disable", listener.local_addr().unwrap(), place.name);
+    let socket = place.socket();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(pool(client, socket.clone()));
+        }
+    });
+    let url = SecretString::from(url);
+    let journal = InDatabase::open_executor(&url, fresh_id()).await.unwrap();
+    let here = scope("here");
+    for seen in 0..10 {
+        journal.commit(&here, raise(seen)).await.unwrap();
+        assert_eq!(versions(&journal).await, (seen + 1, usize::try_from(seen + 1).unwrap()));
+    }
+    let owner = Owner::new("anne");
+    assert_eq!(journal.lease("fleet", &owner, Duration::from_secs(60)).await.unwrap(), Lease::Held);
+    assert_eq!(journal.replicas(&owner, Duration::from_secs(60)).await.unwrap(), 1);
+    assert_eq!(journal.failed_over().await.unwrap(), None);
+    let beside = InDatabase::open_beside(&url).await.unwrap();
+    assert_eq!(beside.contents().await.unwrap(), journal.contents().await.unwrap());
+    beside.close().await;
     journal.close().await;
 }
 
