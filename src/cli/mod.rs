@@ -9,11 +9,8 @@ mod apply;
 mod approve;
 mod beside;
 mod completions;
-<<<<<<< HEAD
 mod demo;
-=======
 mod explain;
->>>>>>> main
 mod fleet;
 mod freeze;
 mod history;
@@ -76,10 +73,8 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
-<<<<<<< HEAD
     /// Show the promise: answers get lost, the daemon is killed, and each thing happens once
     Demo(demo::Args),
-=======
     /// Write into a folder of manifests which journal it belongs to
     Init(init::Args),
     /// Back up, restore, move or export the journal
@@ -100,7 +95,6 @@ enum Verb {
     Unfreeze(freeze::UnfreezeArgs),
     /// Let one plan of a running daemon pass the guard rails, by its digest
     Approve(approve::Args),
->>>>>>> main
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
     /// Print the JSON Schemas
@@ -147,9 +141,7 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Plan(args) => plan::run(*args, ui).await,
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
-<<<<<<< HEAD
         Verb::Demo(args) => demo::run(args, ui).await,
-=======
         Verb::Init(args) => init::run(args, ui).await,
         Verb::Journal(args) => journal::run(args, ui).await,
         Verb::History(args) => history::run(*args, ui).await,
@@ -160,7 +152,6 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Freeze(args) => freeze::freeze(args, ui).await,
         Verb::Unfreeze(args) => freeze::unfreeze(args, ui).await,
         Verb::Approve(args) => approve::run(args, ui).await,
->>>>>>> main
         Verb::Sandbox(args) => sandbox::run(args, ui).await,
         Verb::Schema(args) => schema::run(args, ui).await,
         Verb::Completions(args) => completions::completions(&args, ui),
