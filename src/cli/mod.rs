@@ -73,8 +73,6 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
-    /// Show the promise: answers get lost, the daemon is killed, and each thing happens once
-    Demo(demo::Args),
     /// Write into a folder of manifests which journal it belongs to
     Init(init::Args),
     /// Back up, restore, move or export the journal
@@ -95,6 +93,8 @@ enum Verb {
     Unfreeze(freeze::UnfreezeArgs),
     /// Let one plan of a running daemon pass the guard rails, by its digest
     Approve(approve::Args),
+    /// Show the promise: answers get lost, the daemon is killed, and each thing happens once
+    Demo(demo::Args),
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
     /// Print the JSON Schemas

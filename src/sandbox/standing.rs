@@ -53,4 +53,12 @@ impl Sandbox {
             })
             .await
     }
+
+    /// The ids of the accounts of this name.
+    pub async fn accounts_named(&self, name: &str) -> Vec<u64> {
+        let named = |moment: &super::rules::Moment| {
+            moment.visible().filter(|account| account.name == name).map(|account| account.id.0).collect()
+        };
+        self.service.look(named).await
+    }
 }

@@ -105,7 +105,6 @@ fn hang_up() -> ! {
 }
 
 /// Passes it on; `None` where no whole answer came.
-
 async fn forward(proxy: &Proxy, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Option<Response> {
     let mut passed = proxy.http.request(method, format!("{}{path}", proxy.target)).body(body);
     for (name, value) in &headers {

@@ -20,6 +20,8 @@ pub struct Score {
     pub plain: Standing,
     /// How often bursar was killed.
     pub kills: u64,
+    /// What a person had to answer.
+    pub questions: u64,
 }
 
 impl Score {
@@ -38,7 +40,7 @@ impl Score {
 
     /// The table.
     pub fn table(&self) -> String {
-        let Self { wanted, kept, plain, kills } = self;
+        let Self { wanted, kept, plain, kills, questions } = self;
         let mut text = format!("{:24}{:>10}{:>10}{:>14}\n", "", "wanted", "bursar", "a plain loop");
         let mut row = |what: &str, [wanted, kept, plain]: [String; 3]| {
             // Writing to a text does not fail.
@@ -54,12 +56,13 @@ impl Score {
         let none = || "-".to_owned();
         row("answers lost", [none(), kept.faults.to_string(), plain.faults.to_string()]);
         row("killed with -9", [none(), kills.to_string(), none()]);
+        row("questions to a person", [none(), questions.to_string(), none()]);
         text
     }
 
     /// The same in one line.
     fn line(&self, elapsed: Duration) -> String {
-        let Self { wanted, kept, plain, kills } = self;
+        let Self { wanted, kept, plain, kills, questions: _ } = self;
         format!(
             "{:3} s: bursar {} of {} accounts, {} duplicates, killed {kills} times; the plain loop {} accounts, {} duplicates",
             elapsed.as_secs(),
@@ -136,7 +139,7 @@ mod tests {
             cents: 133_400,
             faults: 49,
         };
-        let score = Score { wanted, kept, plain, kills: 5 };
+        let score = Score { wanted, kept, plain, kills: 5, questions: 0 };
         insta::assert_snapshot!(score.table(), @r"
                                 wanted    bursar  a plain loop
     accounts                        12        12            17
@@ -147,6 +150,7 @@ mod tests {
     clients paid for twice           0         0             4
     answers lost                     -        61            49
     killed with -9                   -         5             -
+    questions to a person            -         0             -
     ");
         assert_eq!(
             score.line(Duration::from_secs(12)),

@@ -1,13 +1,17 @@
 //! The real daemon as a child process: started, killed, started again.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::super::error::CliError;
 
 /// How long the daemon gives a write to show.
-const SETTLE: &str = "2s";
+pub const SETTLE: Duration = Duration::from_secs(2);
+
+/// The log of all lives, in its folder.
+pub const LOG: &str = "daemon.log";
 
 /// The daemon of the demonstration; it dies with this.
 #[derive(Debug)]
@@ -26,14 +30,9 @@ impl Victim {
         Self { folder, api_url, token, child: None, kills: 0 }
     }
 
-    /// The journal.
-    pub fn journal(folder: &Path) -> PathBuf {
-        folder.join("journal.db")
-    }
-
-    /// The log of all lives.
-    pub fn log(folder: &Path) -> PathBuf {
-        folder.join("daemon.log")
+    /// Its journal.
+    pub fn journal(&self) -> PathBuf {
+        self.folder.join("journal.db")
     }
 
     /// Starts it, whatever the environment says of another fleet.
@@ -42,16 +41,16 @@ impl Victim {
     /// The program or its log cannot be opened.
     pub fn start(&mut self) -> Result<(), CliError> {
         let failed = |error: std::io::Error| CliError::new("cannot start the daemon").because(&error);
-        let log = File::options().create(true).append(true).open(Self::log(&self.folder)).map_err(failed)?;
+        let log = File::options().create(true).append(true).open(self.folder.join(LOG)).map_err(failed)?;
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BURSAR_")) {
             command.env_remove(name);
         }
         command
-            .args(["run", "clients", "--interval", "1s", "--settle", SETTLE])
+            .args(["run", "clients", "--interval", "1s", "--settle", &format!("{}s", SETTLE.as_secs())])
             .args(["--max-creates", "none", "--max-monthly-increase", "none"])
             .arg("--journal")
-            .arg(Self::journal(&self.folder))
+            .arg(self.journal())
             .current_dir(&self.folder)
             .env("BURSAR_API_URL", &self.api_url)
             .env("BURSAR_TOKEN", &self.token)

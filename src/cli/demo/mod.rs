@@ -5,16 +5,16 @@
 mod board;
 mod clients;
 mod daemon;
+mod person;
 mod plain;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::journal::{Address, State, open_beside};
 use crate::sandbox::{self, Extension, Sandbox};
 
 use super::error::{CliError, CliResult};
@@ -77,8 +77,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     // Before the folder goes.
     drop(victim);
     let Some(score) = played else { return Ok(ExitCode::FAILURE) };
-    let questions = questions(&folder.0).await;
-    ui.out(&format!("{}\n{}", score.table(), closing(&args, seed, &score, questions)));
+    ui.out(&format!("{}\n{}", score.table(), closing(&args, seed, &score)));
     if !score.is_kept() {
         ui.say(&format!("The daemon's log is {}.", folder.keep().display()));
     }
@@ -107,12 +106,13 @@ impl Stage<'_> {
         victim.start()?;
         let mut next_kill = begun + jittered(args.kill_every, chance);
         let mut kills_at_rest = None;
+        let mut questions = 0;
         loop {
             tokio::select! {
                 () = &mut looping, if !plain.is_done() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let score = self.score(victim.kills).await;
+            let score = self.score(victim.kills, questions).await;
             board.show(&score, begun.elapsed());
             let rest = if score.is_kept() { Some(kills_at_rest.unwrap_or(victim.kills)) } else { None };
             kills_at_rest = rest;
@@ -123,15 +123,16 @@ impl Stage<'_> {
             }
             if Instant::now() >= next_kill {
                 victim.kill()?;
+                questions += person::answer(&victim.journal(), self.kept).await;
                 victim.start()?;
                 next_kill = Instant::now() + jittered(args.kill_every, chance);
             }
         }
     }
 
-    async fn score(&self, kills: u64) -> Score {
+    async fn score(&self, kills: u64, questions: u64) -> Score {
         let (kept, plain) = (self.kept.standing().await, self.other.standing().await);
-        Score { wanted: clients::wanted(self.clients), kept, plain, kills }
+        Score { wanted: clients::wanted(self.clients), kept, plain, kills, questions }
     }
 }
 
@@ -155,18 +156,6 @@ async fn world(clients: &[Client], lose: f64, seed: u64) -> Result<Sandbox, CliE
     Ok(sandbox)
 }
 
-/// How many questions the journal holds for a person.
-async fn questions(folder: &Path) -> usize {
-    let Ok(journal) = open_beside(&Address::File(Victim::journal(folder))).await else { return 0 };
-    let mut questions = 0;
-    for scope in journal.scopes().await.unwrap_or_default() {
-        let rows = journal.rows(&scope, 0).await.map(|(rows, _)| rows).unwrap_or_default();
-        questions += rows.iter().filter(|row| row.state == State::Ask).count();
-    }
-    journal.close().await;
-    questions
-}
-
 fn opening(args: &Args, seed: u64) -> String {
     let Args { seed: _, seconds, clients, kill_every, lose } = args;
     format!(
@@ -179,18 +168,22 @@ fn opening(args: &Args, seed: u64) -> String {
     )
 }
 
-fn closing(args: &Args, seed: u64, score: &Score, questions: usize) -> String {
-    let Score { wanted, kept, plain, kills } = score;
+fn closing(args: &Args, seed: u64, score: &Score) -> String {
+    let Score { wanted, kept, plain, kills, questions } = score;
     let mut told = Vec::new();
     told.push(if score.is_kept() {
         format!("bursar made each thing once, through {kills} kills and {} lost answers.", kept.faults)
     } else if Score::has_too_much(wanted, kept) {
         "bursar made more than was wanted: this is a bug, please report it with the seed.".to_owned()
-    } else if questions > 0 {
-        format!("bursar made nothing twice; it asks a person about {questions} of them, which nobody saw happen.")
     } else {
         "bursar made nothing twice, and was not done when the time was up; give it more --seconds.".to_owned()
     });
+    if *questions > 0 {
+        told.push(format!(
+            "Asked of a person: {questions}. Killed just before a request to create went out, it cannot know whether it \
+             did; here the answer comes from a look at the service (bursar resolve)."
+        ));
+    }
     told.push(if Score::has_too_much(wanted, plain) {
         let much = plain.cents.saturating_sub(wanted.cents) / 100;
         format!("The plain loop made {} accounts too many, for {much} dollars a month.", plain.accounts - plain.names)
@@ -239,7 +232,7 @@ impl Folder {
 
     /// Leaves it where it is.
     fn keep(self) -> PathBuf {
-        let path = Victim::log(&self.0);
+        let path = self.0.join(daemon::LOG);
         std::mem::forget(self);
         path
     }

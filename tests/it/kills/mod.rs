@@ -9,7 +9,7 @@ mod victim;
 
 use std::time::{Duration, Instant};
 
-use bursar::journal::State;
+use bursar::journal::{FactKind, State};
 use futures::StreamExt as _;
 
 use ordeal::{Ordeal, Plot, Tally};
@@ -36,21 +36,31 @@ fn plots(kills: u64, seed: u64) -> Vec<Plot> {
     let mut left = kills;
     while left > 0 {
         let number = plots.len() as u64;
-        let (keys, invite) = (number % 2 == 0, number / 2 % 2 == 1);
+        let (keys, invite) = (number.is_multiple_of(2), number / 4 % 2 == 1);
         let faults = match number % 3 {
             1 => &[],
             _ if keys || long => EVERY_FAULT,
             _ => QUICK_FAULTS,
         };
         let points = number % 3 != 2;
-        plots.push(Plot { seed: seed + number, kills: each.min(left), keys, invite, points, faults, patient: long });
+        let lag = number % 4 >= 2;
+        plots.push(Plot {
+            seed: seed + number,
+            kills: each.min(left),
+            keys,
+            invite,
+            points,
+            lag,
+            faults,
+            patient: long,
+        });
         left = left.saturating_sub(each);
     }
     plots
 }
 
 fn calm(seed: u64, keys: bool, points: bool) -> Plot {
-    Plot { seed, kills: 0, keys, invite: false, points, faults: &[], patient: true }
+    Plot { seed, kills: 0, keys, invite: false, points, lag: false, faults: &[], patient: true }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,6 +135,17 @@ async fn what_was_never_sent_goes_on_by_itself() {
     ordeal.finish().await;
     assert_eq!(ordeal.tally.problems, Vec::<String>::new());
     assert_eq!((ordeal.tally.asked_of_made, ordeal.tally.asked_of_unmade), (0, 0));
+}
+
+/// Else a process that dies every few seconds asks the same of the service for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn that_somebody_is_a_user_is_remembered_at_once() {
+    let mut ordeal = Ordeal::begin(calm(5, true, true)).await;
+    ordeal.client(&["jane@acme.example", "joe@beta.example"]);
+    ordeal.live(Death::At(Call::AddMember, 1, Moment::Sent, Duration::from_secs(20))).await;
+    assert_eq!(ordeal.facts(FactKind::Registered).await, ["jane@acme.example"]);
+    ordeal.finish().await;
+    assert_eq!(ordeal.tally.problems, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,13 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bursar::domain::AccountId;
-use bursar::journal::{
-    Address, Batch, EntryKind, Event, Put, Query, Repeat, Row, Rules, ScopeId, State, Word, open_beside, step,
-};
+use bursar::journal::{Address, EntryKind, FactKind, Query, Repeat, Row, State, open_beside};
 use bursar::plan::OpKind;
 use bursar::sandbox::{Extension, MemberMode, Options};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::proxy;
@@ -25,6 +21,8 @@ const PEOPLE: [&str; 4] = ["jane@acme.example", "joe@beta.example", "lena@agency
 const SEAT: u64 = 2900;
 /// Just longer than a trial.
 const TRIAL: u64 = 30 * 24 * 3600 + 3600;
+/// How old lists are, where they lag.
+const LAG: Duration = Duration::from_secs(1);
 /// Clients that are still to be made, at least, while there is killing to be done.
 const AHEAD: usize = 4;
 /// A permit's life, the settling time, three looks, and a slow machine.
@@ -42,6 +40,8 @@ pub struct Plot {
     pub invite: bool,
     /// Kills at points of requests, not at times alone.
     pub points: bool,
+    /// Lists show what was a second ago.
+    pub lag: bool,
     /// The sandbox's faults, a third of the requests; none where it is empty.
     pub faults: &'static [&'static str],
     /// Creates without keys may be lost on the way: each costs 20 s until somebody is asked.
@@ -116,7 +116,8 @@ impl Ordeal {
         }
         let users = PEOPLE.iter().map(ToString::to_string).collect();
         let member_mode = if plot.invite { MemberMode::Invite } else { MemberMode::Registered };
-        let mut world = World::with(Options { users, member_mode, without, ..unlimited() }).await;
+        let list_delay = if plot.lag { LAG } else { Duration::ZERO };
+        let mut world = World::with(Options { users, member_mode, without, list_delay, ..unlimited() }).await;
         let victim = Arc::new(Victim::default());
         if plot.points {
             let (deciding, struck) = (Arc::clone(&victim), Arc::clone(&victim));
@@ -130,23 +131,13 @@ impl Ordeal {
 
     /// The whole of it.
     pub async fn run(mut self) -> Tally {
-        let begun = Instant::now();
         self.spoil(0.34).await;
         while self.tally.kills < self.plot.kills && self.tally.problems.is_empty() {
             self.grow().await;
             let death = self.death();
             self.live(death).await;
         }
-        let killing = begun.elapsed();
         self.finish().await;
-        if std::env::var_os("BURSAR_KILLS").is_some() {
-            println!(
-                "{} kills in {:.1} s, at rest after {:.1} s",
-                self.tally.kills,
-                killing.as_secs_f64(),
-                begun.elapsed().as_secs_f64()
-            );
-        }
         self.tally
     }
 
@@ -217,6 +208,7 @@ impl Ordeal {
     }
 
     fn start(&self, death: Death) {
+        let settle = self.settle();
         let parallelism = if self.plot.keys || self.plot.patient { "8" } else { "1" };
         let command = self.world.command(&[
             "run",
@@ -224,7 +216,7 @@ impl Ordeal {
             "--interval",
             "1s",
             "--settle",
-            "1s",
+            settle,
             "--parallelism",
             parallelism,
             "--max-creates",
@@ -233,6 +225,11 @@ impl Ordeal {
             "none",
         ]);
         self.victim.begin(command, &self.log(), death);
+    }
+
+    /// Longer than the lag, and than the second that times on the wire are cut to.
+    const fn settle(&self) -> &'static str {
+        if self.plot.lag { "3s" } else { "1s" }
     }
 
     fn log(&self) -> PathBuf {
@@ -261,6 +258,18 @@ impl Ordeal {
         rows
     }
 
+    /// What is known of a kind.
+    pub async fn facts(&self, kind: FactKind) -> Vec<String> {
+        let journal = self.journal().await.unwrap();
+        let mut facts = Vec::new();
+        for scope in journal.scopes().await.unwrap() {
+            let of_kind = journal.facts(&scope).await.unwrap().into_iter().filter(|fact| fact.kind == kind);
+            facts.extend(of_kind.map(|fact| fact.value));
+        }
+        journal.close().await;
+        facts
+    }
+
     /// A person answers each question with what they see at the service.
     async fn answer(&mut self) {
         let asked: Vec<Row> = self.rows().await.into_iter().filter(|row| row.state == State::Ask).collect();
@@ -268,28 +277,18 @@ impl Ordeal {
             return;
         }
         let accounts = self.accounts().await;
-        let journal = self.journal().await.unwrap();
         for row in asked {
             let name = row.account_name.as_ref().unwrap().to_string();
             let made = accounts.iter().find(|account| account["name"] == name.as_str());
-            let word = match made {
-                Some(account) => {
-                    self.tally.asked_of_made += 1;
-                    Word::Created { account: Some(AccountId::new(account["id"].to_string())) }
-                }
-                None => {
-                    self.tally.asked_of_unmade += 1;
-                    Word::NotCreated
-                }
+            let (id, account) = (row.id(), made.map(|account| account["id"].to_string()));
+            let ending = match &account {
+                Some(account) => vec!["--created", account],
+                None => vec!["--not-created"],
             };
-            let event = Event::Resolved { now: Timestamp::now(), word };
-            let (mut next, _) = step(&row, &event, &Rules::default()).unwrap();
-            next.version = row.version + 1;
-            let scope: ScopeId = row.operation.scope.clone();
-            let batch = Batch { rows: vec![Put { seen: row.version, row: next }], ..Batch::default() };
-            journal.commit(&scope, batch).await.unwrap();
+            *if made.is_some() { &mut self.tally.asked_of_made } else { &mut self.tally.asked_of_unmade } += 1;
+            let args = [&["resolve", id.as_str(), "--settle", self.settle()], &ending[..]].concat();
+            self.world.run(&args).await.expect(0);
         }
-        journal.close().await;
     }
 
     /// All accounts as the service shows them, however often it has to be asked.
@@ -325,6 +324,8 @@ impl Ordeal {
         let answer = self.world.http.get(format!("{}/sandbox/faults", self.world.sandbox.url())).send().await.unwrap();
         self.tally.faults += answer.json::<Value>().await.unwrap()["data"]["injected"].as_u64().unwrap_or(0);
         self.spoil(0.0).await;
+        let prompt = self.world.http.put(format!("{}/sandbox/delays", self.world.sandbox.url()));
+        assert!(prompt.json(&json!({"list_seconds": 0})).send().await.unwrap().status().is_success());
         self.start(Death::Never);
         let until = Instant::now() + ENOUGH;
         loop {
@@ -332,7 +333,7 @@ impl Ordeal {
             self.answer().await;
             let open: Vec<Row> = self.rows().await.into_iter().filter(|row| row.state.is_unsettled()).collect();
             let ledger = self.world.ledger().await;
-            let made = ledger.count("accounts_created") >= self.clients.len() as u64;
+            let made = self.counts().iter().all(|(what, wanted)| ledger.count(what) >= *wanted);
             if open.is_empty() && made && self.world.run(&["plan", ".", "--detailed-exitcode"]).await.code == 0 {
                 break;
             }
@@ -345,6 +346,14 @@ impl Ordeal {
         self.judge().await;
     }
 
+    /// What the ledger counts where each thing happened once.
+    fn counts(&self) -> [(&'static str, u64); 3] {
+        let people: u64 = self.clients.values().map(|people| people.len() as u64).sum();
+        let clients = self.clients.len() as u64;
+        let added = if self.plot.invite { "invitations_sent" } else { "members_added" };
+        [("accounts_created", clients), ("subscriptions_created", clients), (added, people)]
+    }
+
     async fn judge(&mut self) {
         // The trials end, and everybody pays for the first month.
         self.world.post("/sandbox/clock", json!({"advance_seconds": TRIAL})).await;
@@ -355,9 +364,8 @@ impl Ordeal {
         let clients = self.clients.len() as u64;
         self.tally.clients += clients;
         self.tally.requests += ledger.requests();
-        let added = if self.plot.invite { "invitations_sent" } else { "members_added" };
         let mut wrong = Vec::new();
-        for (what, wanted) in [("accounts_created", clients), ("subscriptions_created", clients), (added, people)] {
+        for (what, wanted) in self.counts() {
             if ledger.count(what) != wanted {
                 wrong.push(format!("{what}: {} where {wanted} are wanted", ledger.count(what)));
             }
