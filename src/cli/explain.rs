@@ -128,8 +128,11 @@ fn operation(out: &mut String, told: &Told) {
     if !quiet {
         let _ = writeln!(out, "  rule: {rule}");
         for Answered { at, kind, message, request_id } in answers {
-            let id = request_id.as_ref().map_or_else(String::new, |id| format!(" (request id {id})"));
-            let _ = writeln!(out, "  {}  {}: {}{id}", shown(*at), kind.as_str(), inert_whole(message));
+            // A server's refusal names its request already.
+            let id = request_id.as_ref().filter(|id| !message.contains(id.as_str()));
+            let id = id.map_or_else(String::new, |id| format!(" (request id {id})"));
+            let said = if message.is_empty() { String::new() } else { format!(": {}", inert_whole(message)) };
+            let _ = writeln!(out, "  {}  {}{said}{id}", shown(*at), kind.as_str());
         }
     }
     if let Some(ends) = ends {

@@ -73,7 +73,12 @@ async fn unfrozen(args: &UnfreezeArgs, desk: &Desk) -> Result<String, CliError> 
     for view in &desk.scopes {
         let before = person.unfreeze(&view.card.id).await.map_err(|error| not_taken(&error))?;
         if let Some(fact) = before {
-            out += &format!("Writes go on, after {} ({}): {}\n", shown(fact.since), inert(&fact.value), view.card);
+            out += &format!(
+                "Writes go on; they were stopped since {} ({}): {}\n",
+                shown(fact.since),
+                inert(&fact.value),
+                view.card
+            );
         }
     }
     if out.is_empty() {

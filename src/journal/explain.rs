@@ -112,7 +112,7 @@ pub struct Answered {
     pub at: Timestamp,
     /// What kind of answer.
     pub kind: EntryKind,
-    /// In words.
+    /// In words, beside what was to be done; empty where there is nothing more to say.
     pub message: String,
     /// The server's id of the request.
     pub request_id: Option<RequestId>,
@@ -177,7 +177,7 @@ fn told(row: &Row, account: Option<&Bound>, entries: &[&Entry], rules: &Rules, n
         .map(|entry| Answered {
             at: entry.at,
             kind: entry.kind,
-            message: entry.message.clone(),
+            message: what_came(&row.cause.what, &entry.message).to_owned(),
             request_id: entry.request_id.clone(),
         })
         .collect();
@@ -205,6 +205,11 @@ fn told(row: &Row, account: Option<&Bound>, entries: &[&Entry], rules: &Rules, n
         commands,
         answers,
     }
+}
+
+/// What an entry says beside what was to be done.
+fn what_came<'a>(what: &str, message: &'a str) -> &'a str {
+    message.strip_prefix(what).map_or(message, |rest| rest.strip_prefix(": ").unwrap_or(rest))
 }
 
 /// Whether what was made was undone by somebody's hand, and since when that is known: an
@@ -249,8 +254,9 @@ fn words(row: &Row, undone: Option<Option<Timestamp>>) -> String {
         (State::Done, None, _) if row.invited => "it is done: they were invited".to_owned(),
         (State::Done, None, _) if row.released => "it is done; wanted again, it would be done anew".to_owned(),
         (State::Prepared, _, Some(verdict)) => format!("it is tried again: {verdict}"),
-        (state, _, Some(verdict)) => format!("it {}: {verdict}", in_words(state)),
-        (state, _, None) => format!("it {}", in_words(state)),
+        (State::Refused, _, Some(verdict)) => format!("it {}: {verdict}", in_words(State::Refused)),
+        // What came back stands among the answers.
+        (state, _, _) => format!("it {}", in_words(state)),
     }
 }
 

@@ -100,10 +100,13 @@ fn the_table_of_commands_names_every_command_and_option_that_there_is() {
         assert!(README.contains(&format!("`bursar {verb}")), "{verb} is not in the table");
     }
     let table = README.split("## Commands").nth(1).unwrap().split("## Which services").next().unwrap();
-    let all_help: String = ["validate", "render", "plan", "apply", "run", "demo", "sandbox"]
-        .iter()
-        .map(|verb| Done::from(bursar(&[verb, "--help"]).output().unwrap()).expect(0).stdout)
-        .collect::<String>()
+    let all_help: String = [
+        "validate", "render", "plan", "apply", "run", "sandbox", "history", "explain", "access", "resolve", "reaffirm",
+        "freeze", "approve", "demo", "init", "journal",
+    ]
+    .iter()
+    .map(|verb| Done::from(bursar(&[verb, "--help"]).output().unwrap()).expect(0).stdout)
+    .collect::<String>()
         + &help;
     for word in
         table.split(|c: char| c.is_whitespace() || "`[]=,;|".contains(c)).filter(|w| w.starts_with("--") && w.len() > 4)
@@ -117,6 +120,7 @@ fn the_schemas_and_scripts_for_shells_are_printed() {
     for (args, holds) in [
         (&["schema"][..], "ClientAccount"),
         (&["schema", "plan"], "format_version"),
+        (&["schema", "history"], "rail_tripped"),
         (&["schema", "account-api"], "\"openapi\": \"3.1"),
         (&["completions", "bash"], "_bursar()"),
         (&["completions", "zsh"], "#compdef bursar"),
