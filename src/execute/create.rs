@@ -89,7 +89,7 @@ impl Executor<'_> {
         let outcome = classify(OpKind::CreateAccount, Err(&error));
         let verdict = not_done(OpKind::CreateAccount, &outcome, &error);
         let answer = match outcome {
-            Outcome::NotSent => Answer::NotSent { verdict },
+            Outcome::NotSent | Outcome::Quota { sent: false, .. } => Answer::NotSent { verdict },
             Outcome::Unknown { .. } | Outcome::Done => Answer::Unknown { verdict: verdict::settling(&error) },
             Outcome::Refused { reason: Refusal::Conflict } if key.is_some() => Answer::StillRunning { verdict },
             Outcome::Refused { reason: Refusal::KeyReused } if key.is_some() => Answer::KeyReused { verdict },
