@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bursar::journal::State;
 use bursar::domain::{AccountName, Email};
 use bursar::provider::{NewAccount, Read as _, Write as _};
 use bursar::sandbox::Extension;
@@ -152,6 +153,49 @@ fn each_request_may_go_wrong_in_each_way() {
             assert_eq!(story.events[request].fate, fate);
         });
     }
+}
+
+/// What a journal that is destroyed costs: accounts that were made twice, what was begun and
+/// not finished when it happened, and how much of that somebody was asked about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Loss {
+    twice: usize,
+    open: usize,
+    asked: usize,
+}
+
+fn loss(keys: bool, destroyed: Destroyed) -> Loss {
+    let points = story(1, &Script::calm(if keys { Terms::default() } else { without_keys() })).points;
+    let seeds = number_of("BURSAR_SEEDS").unwrap_or(100);
+    let losses = on_every_core(seeds, |seed| {
+        let script = Script::random(seed, keys);
+        let death = fastrand::Rng::with_seed(seed).u64(0..points);
+        let story = story(seed, &Script { deaths: vec![death], destroyed: Some(destroyed), ..script.clone() });
+        let (twice, asked) = (duplicates(&story), story.questions.len());
+        let told = || format!("seed {seed}, {script:?}: {}", story.told());
+        assert!(story.unrest.is_none() || twice > 0, "it does not end; {}", told());
+        assert!(twice == 0 || !(keys || destroyed == Destroyed::Waited), "twice; {}", told());
+        let open = story.journals[0].rows.iter().filter(|row| row.state != State::Done).count();
+        Loss { twice, open, asked }
+    });
+    let sum = |of: fn(&Loss) -> usize| losses.iter().map(of).sum::<usize>();
+    let loss = Loss { twice: sum(|loss| loss.twice), open: sum(|loss| loss.open), asked: sum(|loss| loss.asked) };
+    println!("{seeds} seeds, keys: {keys}, journal destroyed ({destroyed:?}): {loss:?}");
+    loss
+}
+
+#[test]
+fn a_journal_that_is_destroyed_makes_nothing_twice() {
+    let loss_with_keys = loss(true, Destroyed::AtOnce);
+    assert_eq!((loss_with_keys.twice, loss_with_keys.asked), (0, 0));
+    assert_eq!(loss(false, Destroyed::Waited).twice, 0);
+}
+
+/// The limit of what looking at the list can do: a request that is still on its way when its
+/// journal is gone shows nowhere.
+#[test]
+fn without_keys_a_journal_is_not_replaced_while_requests_are_on_their_way() {
+    println!("{:?}", loss(false, Destroyed::AtOnce));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use bursar::execute::Silent;
 use bursar::journal::{Batch, Contents, Event as Step, Journal as _, Put, Row, Rules, State, Word, step};
 use bursar::manifest::{Client, Membership, SourceRef, Wanted, WantedMember, WantedPlan};
 use bursar::plan::render::apply_text;
-use bursar::plan::{Action, ActionState, ApiInfo, Policy, Reason, Selector};
+use bursar::plan::{AccountState, Action, ActionState, ApiInfo, Policy, Reason, Selector};
 use bursar::provider::dnsimple::{self, Config, Reader};
 use bursar::provider::{BaseUrl, Token};
 use bursar::sandbox::{Embedded, Extension, MemberMode, Options, Surroundings, embed};
@@ -407,7 +407,7 @@ impl Process {
             let report = self.pass(&universe.wanted).await;
             universe.answer().await;
             let open = report.as_ref().map_or(1, open);
-            let did = report.as_ref().map_or(1, |report| actions(report).count() - open);
+            let did = report.as_ref().map_or(1, applied);
             if open == 0 && did == 0 && settled {
                 return None;
             }
@@ -443,7 +443,13 @@ fn actions(report: &Report) -> impl Iterator<Item = &Action> {
     actions.filter(|action| action.reason != Some(Reason::AwaitingAcceptance))
 }
 
-/// How many things a pass left open.
+/// How many things a pass left open; an account that could not be read is one.
 fn open(report: &Report) -> usize {
-    report.left + actions(report).filter(|action| action.state != ActionState::Applied).count()
+    let unread = report.plan.accounts.iter().filter(|account| account.state == AccountState::Unknown);
+    report.left + unread.count() + actions(report).filter(|action| action.state != ActionState::Applied).count()
+}
+
+/// How many things a pass did.
+fn applied(report: &Report) -> usize {
+    actions(report).filter(|action| action.state == ActionState::Applied).count()
 }
