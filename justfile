@@ -4,7 +4,11 @@
 _list:
     @just --list --unsorted
 
-# the demo: sixteen clients, from manifests to accounts, in the embedded sandbox
+# the promise in sixty seconds: lost answers, kill -9, and each thing once
+promise *ARGS:
+    cargo run --release -- demo {{ ARGS }}
+
+# the example: sixteen clients, from manifests to accounts, in the embedded sandbox
 demo *ARGS:
     cargo run --release -- run examples/agency --sandbox --sandbox-users examples/agency/people.txt {{ ARGS }}
 
@@ -28,6 +32,14 @@ test *FILTER:
 simulate SEEDS="1000":
     BURSAR_SEEDS={{ SEEDS }} cargo test --test it sim::with_keys -- --nocapture
 
+# kill -9 of the real binary, so often; 1000 take some four minutes, 20000 more than an hour
+kills KILLS="1000":
+    BURSAR_KILLS={{ KILLS }} cargo test --test it kills::each_thing -- --nocapture
+
+# take each rule of the protocol out in turn: a test must fail each time (minutes)
+rules *RULES:
+    tests/rules/check {{ RULES }}
+
 # formatting and lints, as CI wants them
 lint:
     cargo fmt --check
@@ -44,7 +56,7 @@ renew:
 
 # benchmarks
 bench *FILTER:
-    cargo bench --bench validate -- {{ FILTER }}
+    cargo bench --bench '*' -- {{ FILTER }}
 
 # licences, sources and advisories of the dependencies
 deny:

@@ -146,8 +146,8 @@ fn parse(listed: Listed) -> Result<Fleet, String> {
     words.push("--".to_owned());
     words.extend(paths);
     let command = FleetArgs::augment_args(clap::Command::new("fleet").no_binary_name(false));
-    let matches = command.try_get_matches_from(words).map_err(|error| first_line(&error.to_string()))?;
-    let args = FleetArgs::from_arg_matches(&matches).map_err(|error| first_line(&error.to_string()))?;
+    let matches = command.try_get_matches_from(words).map_err(|error| in_short(&error.to_string()))?;
+    let args = FleetArgs::from_arg_matches(&matches).map_err(|error| in_short(&error.to_string()))?;
     Ok(Fleet { name, args })
 }
 
@@ -169,9 +169,13 @@ fn option(key: &str, value: &Value) -> Result<Vec<String>, String> {
     }
 }
 
-fn first_line(error: &str) -> String {
-    let line = error.lines().next().unwrap_or_default();
-    crate::domain::text::inert(line.trim_start_matches("error: ")).into_owned()
+/// What is wrong, and what was perhaps meant, without the usage of the command line.
+fn in_short(error: &str) -> String {
+    let mut lines = error.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let tip = lines.find_map(|line| line.strip_prefix("tip: "));
+    let whole = tip.map_or_else(|| first.to_owned(), |tip| format!("{first}; {tip}"));
+    crate::domain::text::inert(&whole).into_owned()
 }
 
 #[cfg(test)]
@@ -209,7 +213,12 @@ mod tests {
              tokenFile: t }\n  - { name: b }\n  - { name: c, tokenFile: t, interval: soon }\n",
         )
         .unwrap_err();
-        insta::assert_snapshot!(told, @"");
+        insta::assert_snapshot!(told, @"
+        Error: FILE: a: unexpected argument '--alow-removals' found; a similar argument exists: '--allow-removals'
+          a fleet's name is given once, and `a` is empty or there already
+          b: each of several fleets names its own tokenFile
+          c: invalid value 'soon' for '--interval <DURATION>': expected a duration like 90s, 10m or 1h
+        ");
         assert!(read_text("fleets: []\n").unwrap_err().contains("lists no fleet"));
         assert!(read_text("fleet: []\n").unwrap_err().contains("is not a list of fleets"));
     }

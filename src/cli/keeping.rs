@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::controller::{Keeping, Recall};
+use crate::journal::lock::{self, LockError};
 use crate::journal::{Address, InMemory, Journal, JournalError, Owner, Rules, fresh_id, open_beside, open_executor};
 
 use super::error::CliError;
@@ -79,8 +80,11 @@ impl JournalArgs {
     /// # Errors
     /// It names another one, or cannot be read.
     pub fn check_lock(&self, manifests: &Path, journal: &dyn Journal) -> Result<(), CliError> {
-        let _ = (self, manifests, journal);
-        Ok(())
+        let _ = self;
+        if manifests == Path::new("-") {
+            return Ok(());
+        }
+        lock::check(manifests, journal.id()).map_err(other_journal)
     }
 
     /// A dry run needs no journal, and is better informed by one that is there.
@@ -133,6 +137,18 @@ impl RuleArgs {
             ..Keeping::with(Arc::clone(journal), owner.as_str())
         }
     }
+}
+
+/// The error of a lock file, with what to do about it.
+pub fn other_journal(error: LockError) -> CliError {
+    let hint = match &error {
+        LockError::Another { .. } => {
+            "two journals for one fleet may do everything twice: name the right one with --journal; where this one \
+             takes its place for good, `bursar init --force`"
+        }
+        _ => "bring it back from the repository, or write it anew: bursar init --force",
+    };
+    CliError::from(error).hint(hint)
 }
 
 /// The error, with what to do about it.

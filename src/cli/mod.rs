@@ -3,19 +3,32 @@
 pub mod error;
 pub mod ui;
 
+mod access;
 mod api;
 mod apply;
+mod approve;
+mod beside;
 mod completions;
+mod demo;
+mod explain;
 mod fleet;
+mod freeze;
+mod history;
+mod init;
+mod journal;
 mod keeping;
 mod logs;
 mod manifests;
+mod moment;
 mod plan;
 mod progress;
+mod reaffirm;
 mod render;
+mod resolve;
 mod run;
 mod sandbox;
 mod schema;
+mod table;
 mod validate;
 
 use std::process::ExitCode;
@@ -60,6 +73,28 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Write into a folder of manifests which journal it belongs to
+    Init(init::Args),
+    /// Back up, restore, move or export the journal
+    Journal(journal::Args),
+    /// Show what was done, when, and for which line of which commit
+    History(Box<history::Args>),
+    /// Show why a client stands where it stands, and what ends it
+    Explain(explain::Args),
+    /// Show who can or could reach what, since when, and through which commit
+    Access(access::Args),
+    /// Say how an operation ended whose outcome could not be found out
+    Resolve(resolve::Args),
+    /// Want an account or a person anew that somebody removed elsewhere
+    Reaffirm(reaffirm::Args),
+    /// Stop all writes at once, a running daemon's too
+    Freeze(freeze::FreezeArgs),
+    /// Let writes go on
+    Unfreeze(freeze::UnfreezeArgs),
+    /// Let one plan of a running daemon pass the guard rails, by its digest
+    Approve(approve::Args),
+    /// Show the promise: answers get lost, the daemon is killed, and each thing happens once
+    Demo(demo::Args),
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
     /// Print the JSON Schemas
@@ -106,6 +141,17 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Plan(args) => plan::run(*args, ui).await,
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
+        Verb::Demo(args) => demo::run(args, ui).await,
+        Verb::Init(args) => init::run(args, ui).await,
+        Verb::Journal(args) => journal::run(args, ui).await,
+        Verb::History(args) => history::run(*args, ui).await,
+        Verb::Explain(args) => explain::run(args, ui).await,
+        Verb::Access(args) => access::run(args, ui).await,
+        Verb::Resolve(args) => resolve::run(args, ui).await,
+        Verb::Reaffirm(args) => reaffirm::run(args, ui).await,
+        Verb::Freeze(args) => freeze::freeze(args, ui).await,
+        Verb::Unfreeze(args) => freeze::unfreeze(args, ui).await,
+        Verb::Approve(args) => approve::run(args, ui).await,
         Verb::Sandbox(args) => sandbox::run(args, ui).await,
         Verb::Schema(args) => schema::run(args, ui).await,
         Verb::Completions(args) => completions::completions(&args, ui),

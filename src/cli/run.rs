@@ -1,8 +1,9 @@
 //! `bursar run`: the daemon, of one fleet or of several, alone or as one of several replicas.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -14,7 +15,7 @@ use crate::journal::ScopeId;
 use crate::provider::Identity;
 
 use super::api::Connection;
-use super::error::CliResult;
+use super::error::{CliError, CliResult};
 use super::fleet::{self, Fleet, FleetArgs};
 use super::keeping::{JournalArgs, Opened, Purpose};
 use super::progress::LogProgress;
@@ -29,10 +30,15 @@ pub struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     journal: JournalArgs,
+    /// With several replicas: how long one that does not answer any more keeps its fleets
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = super::duration, help_heading = "Journal")]
+    lease: Duration,
 }
 
 /// What a stop may take in all.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
+/// A shorter lease would be lost to a busy machine.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 /// Between two tries to learn whose token it is, before anything else can begin.
 const INTRODUCTION: Duration = Duration::from_secs(5);
 
@@ -41,6 +47,9 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Some(file) => fleet::read(file)?,
         None => vec![Fleet { name: "default".to_owned(), args: args.fleet.clone() }.check()?],
     };
+    if args.lease < SHORTEST_LEASE {
+        return Err(CliError::new("--lease is at least 1s"));
+    }
     let writes = fleets.iter().any(|fleet| fleet.args.mode == Mode::Apply);
     let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await?;
     let mut runs = Vec::new();
@@ -54,7 +63,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         announce(fleet, &connection, fleets.len() > 1);
         runs.push((fleet, keeping, connection));
     }
-    hold_all(&runs, &opened).await;
+    hold_all(&runs, &opened, args.lease).await;
     opened.journal.close().await;
     for (_, _, connection) in runs {
         connection.close().await;
@@ -64,16 +73,17 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
 }
 
 /// Runs all fleets side by side until a signal stops them.
-async fn hold_all(runs: &[(&Fleet, Keeping, Connection)], opened: &Opened) {
+async fn hold_all(runs: &[(&Fleet, Keeping, Connection)], opened: &Opened, lease: Duration) {
     let cancel = CancellationToken::new();
     let mut looks = Vec::new();
-    let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), runs.len());
+    let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), lease, runs.len());
+    let tokens = Tokens { several: runs.len() > 1, claimed: Mutex::default() };
     let holds: Vec<_> = runs
         .iter()
         .map(|(fleet, keeping, connection)| {
             let (look, asked) = mpsc::channel(1);
             looks.push(look);
-            hold(fleet, keeping, connection, Arc::clone(&shares), asked, cancel.clone())
+            hold(fleet, keeping, connection, Arc::clone(&shares), &tokens, asked, cancel.clone())
         })
         .collect();
     tokio::spawn(super::signals(cancel.clone(), looks));
@@ -110,15 +120,32 @@ async fn hold(
     keeping: &Keeping,
     connection: &Connection,
     shares: Arc<Shares>,
+    tokens: &Tokens,
     mut looks: mpsc::Receiver<()>,
     cancel: CancellationToken,
 ) {
-    if keeping.alone || keeping.dry {
+    let leased = !keeping.alone && !keeping.dry;
+    let mut lease = String::new();
+    if leased || tokens.several {
+        let Some(identity) = introduced(connection, &cancel).await else { return };
+        let scope = ScopeId::of(&identity.scope);
+        if let Err(other) = tokens.claim(&scope, &fleet.name) {
+            tracing::error!(
+                fleet = fleet.name,
+                "the fleets {} and {other} have one token, so each would take the other's clients for gone; this one \
+                 does nothing: list both folders as the paths of one fleet",
+                fleet.name
+            );
+            return cancel.cancelled().await;
+        }
+        // One lease a fleet: the same on every machine that runs it.
+        lease = format!("{scope}/{}", fleet.name);
+    }
+    if !leased {
         daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, cancel).await;
         return;
     }
-    let Some(identity) = introduced(connection, &cancel).await else { return };
-    let mut turn = Turn::new(shares, lease_name(fleet, &identity));
+    let mut turn = Turn::new(shares, lease);
     while turn.come(&cancel).await {
         tracing::info!(fleet = fleet.name, owner = %keeping.owner, "this replica holds the fleet");
         let ours = cancel.child_token();
@@ -171,7 +198,23 @@ async fn introduced(connection: &Connection, cancel: &CancellationToken) -> Opti
     }
 }
 
-/// One lease a fleet: the same on every machine that runs it.
-fn lease_name(fleet: &Fleet, identity: &Identity) -> String {
-    format!("{}/{}", ScopeId::of(&identity.scope), fleet.name)
+/// Which fleet has which token: one token is one fleet.
+#[derive(Debug)]
+struct Tokens {
+    several: bool,
+    claimed: Mutex<BTreeMap<ScopeId, String>>,
+}
+
+impl Tokens {
+    /// Takes a scope for a fleet; `Err` is the fleet that has it already.
+    fn claim(&self, scope: &ScopeId, fleet: &str) -> Result<(), String> {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        match claimed.get(scope) {
+            Some(other) if other != fleet => Err(other.clone()),
+            _ => {
+                claimed.insert(scope.clone(), fleet.to_owned());
+                Ok(())
+            }
+        }
+    }
 }

@@ -19,6 +19,8 @@ enum Schema {
     Manifest,
     /// The result of `plan -o json` and `apply -o json`
     Plan,
+    /// The result of `history -o json`
+    History,
     /// The account API, as OpenAPI 3.1
     AccountApi,
 }
@@ -28,6 +30,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     ui.out(&match args.of {
         Schema::Manifest => pretty(crate::manifest::json_schema())?,
         Schema::Plan => pretty(crate::plan::render::json_schema())?,
+        Schema::History => pretty(crate::journal::export::json_schema())?,
         Schema::AccountApi => crate::sandbox::openapi(),
     });
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ use crate::plan::{AccountPlan, AccountState, Action, ActionState, Op, OpKind, Pl
 pub struct Announcer {
     told: BTreeMap<String, Standing>,
     summary: Option<String>,
+    rails: Vec<(&'static str, String)>,
 }
 
 /// What a client's line says: when it changes, there is news.
@@ -54,6 +55,14 @@ impl Announcer {
                 message: "no manifest any more; the account is left as it is".into(),
             });
         }
+        let rails: Vec<_> = plan.rails.iter().map(|rail| (rail.flag, rail.value.clone())).collect();
+        for rail in plan.rails.iter().filter(|rail| !self.rails.contains(&(rail.flag, rail.value.clone()))) {
+            let pass =
+                if rail.is_cap() { format!("; to let it pass: bursar approve {}", plan.digest) } else { String::new() };
+            let message = format!("{} {}: {}{pass}", rail.flag, rail.value, rail.message);
+            news.push(News { client: None, warn: true, message });
+        }
+        self.rails = rails;
         let summary = summary(plan);
         if self.summary.as_ref() != Some(&summary) {
             news.push(News { client: None, warn: false, message: summary.clone() });

@@ -300,14 +300,12 @@ impl Daemon {
         if self.api_trouble.take().is_some() {
             tracing::info!("the account API answers again");
         }
-        for rail in &plan.rails {
-            tracing::debug!(flag = rail.flag, value = %rail.value, "{}", rail.message);
-        }
         for news in self.announcer.news(plan, &self.held.kept) {
             let client = news.client.unwrap_or_default();
             let message = news.message;
             match (news.warn, client.is_empty()) {
-                (_, true) => tracing::info!("{message}"),
+                (false, true) => tracing::info!("{message}"),
+                (true, true) => tracing::warn!("{message}"),
                 (false, false) => tracing::info!(client, "{message}"),
                 (true, false) => tracing::warn!(client, "{message}"),
             }

@@ -8,21 +8,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{AccountId, ClientName, Clock, Email, MachineClock, Money};
 use crate::journal::{
-    Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, InMemory, Journal, JournalError, JournalId,
-    OperationId, Owner, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request,
+    Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, GONE, InMemory, Journal, JournalError, JournalId,
+    OperationId, Owner, PERMIT, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request,
 };
 use crate::manifest::Wanted;
 use crate::plan::{
-    ActionKey, Known, OpKind, Past, RailMemory, Reason, Series, Snapshot, TrippedRail, Unsettled, Vanished, Verdict,
-    VerdictState,
+    ActionKey, Known, Matter, OpKind, RailMemory, Reason, Series, Snapshot, TrippedRail, Undone, Unsettled, Vanished,
+    Verdict, VerdictState,
 };
 use crate::provider::{MemberState, Scope};
 
 /// The caps count what so many hours did.
 const CAPS_HOURS: i64 = 24;
-
-/// Before the id of a bound account that is not there any more, and is known not to be.
-const GONE: &str = "gone:";
 
 /// So many known accounts may be gone at a time before it reads as an outage.
 const FEW: usize = 3;
@@ -96,10 +93,14 @@ pub struct Keeper {
     began: Timestamp,
     /// Done, and shown by a complete read since: what shows the opposite now is news.
     shown: HashSet<OperationId>,
+    /// Clients whose accounts are known from answers of this pass: newer than any read.
+    answered: BTreeSet<ClientName>,
     /// What was done within the last day, for the caps.
     day: Vec<Entry>,
     day_seq: Seq,
     vanished: Option<Vanished>,
+    /// After a failover of the journal's database: until when a lost create may be on its way.
+    doubtful_until: Timestamp,
 }
 
 impl Keeper {
@@ -110,9 +111,11 @@ impl Keeper {
             book: None,
             began: Timestamp::MIN,
             shown: HashSet::new(),
+            answered: BTreeSet::new(),
             day: Vec::new(),
             day_seq: 0,
             vanished: None,
+            doubtful_until: Timestamp::MIN,
         }
     }
 
@@ -160,6 +163,8 @@ impl Keeper {
                      begun is read back before anything is sent"
                 );
                 book.doubt().await?;
+                let wait = SignedDuration::try_from(PERMIT).unwrap_or_default().saturating_add(book.rules().settle);
+                self.doubtful_until = self.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
                 book.journal().handled(&failover).await?;
             }
             book.recover().await?;
@@ -210,6 +215,7 @@ impl Keeper {
     /// The journal did not take it.
     pub async fn take_in(&mut self, look: &Look<'_>) -> Result<(), BookError> {
         self.began = look.began;
+        self.answered.clear();
         let Some(book) = self.book.clone() else { return Ok(()) };
         let steps = self.steps(&book, look);
         if !steps.is_empty() {
@@ -316,9 +322,14 @@ impl Keeper {
                 notes.entries.push(entry);
             }
         }
-        note_members(book, look, &mut notes);
+        note_members(book, look, &self.shown, &mut notes);
         let Notes { facts, forget, entries } = notes;
         book.note(facts, forget, entries).await
+    }
+
+    /// Takes in that a client's account is known from answers now, until the next look.
+    pub fn answered(&mut self, clients: impl Iterator<Item = ClientName>) {
+        self.answered.extend(clients);
     }
 
     /// People who turned out to be users.
@@ -342,7 +353,7 @@ impl Keeper {
         let latched = book.facts(FactKind::Latched);
         let new: Vec<_> = rails
             .iter()
-            .filter(|rail| rail.flag.starts_with("--max-"))
+            .filter(|rail| rail.is_cap())
             .filter(|rail| latched.get(rail.flag).is_none_or(|fact| fact.value != rail.value))
             .collect();
         let facts = new.iter().map(|rail| book.fact(FactKind::Latched, rail.flag, rail.value.as_str())).collect();
@@ -402,44 +413,41 @@ impl Keeper {
         known.registered.extend(book.facts(FactKind::Registered).into_values().map(|fact| Email::lenient(fact.value)));
         known.frozen = book.facts(FactKind::Frozen).into_values().next().map(|fact| fact.value);
         known.vanished = self.vanished;
+        known.doubtful = self.now() < self.doubtful_until;
         known.rails = self.rails(book, lifted);
         let rows = book.rows();
-        let last = last_words(&rows);
+        let mut last: BTreeMap<(&ClientName, Matter), &Row> = BTreeMap::new();
+        let mut undone = BTreeMap::new();
         for row in &rows {
             let series = &row.operation.series;
             if row.state.is_unsettled() {
-                if let Some(unsettled) = self.unsettled(book, row) {
-                    known.unsettled.push(unsettled);
+                known.unsettled.extend(self.unsettled(book, row));
+            } else if row.state == State::Done {
+                later(&mut last, (&series.client, series.matter()), row);
+                if let Some(matter) = undoable(series) {
+                    later(&mut undone, (&series.client, matter), row);
                 }
-            } else if row.state == State::Done && last.get(&group_of(row)) == Some(&row.ended_at) {
-                known.past.extend(self.past(book, row).map(|past| (series.clone(), past)));
             }
         }
-        for (client, fact) in book.facts(FactKind::Binding) {
-            let Ok(client) = ClientName::parse(&client) else { continue };
-            let series = Series { client, kind: OpKind::CreateAccount, argument: String::new() };
-            if !self.keeping.heal {
+        for ((client, matter), row) in last {
+            let settling = matches!(book.standing(&row.operation.series, self.began), Standing::Settling(..));
+            if settling && !self.shown.contains(&row.id()) && !self.answered.contains(client) {
+                known.settling.insert((client.clone(), matter));
+            }
+        }
+        if !self.keeping.heal {
+            for row in undone.into_values().filter(|row| made(row) && !row.released) {
+                let undone = Undone { account: row.account_id.clone(), invited: row.invited };
+                known.undone.insert(row.operation.series.clone(), undone);
+            }
+            for (client, fact) in book.facts(FactKind::Binding) {
+                let Ok(client) = ClientName::parse(&client) else { continue };
+                let series = Series { client, kind: OpKind::CreateAccount, argument: String::new() };
                 let account = Some(AccountId::new(fact.value.trim_start_matches(GONE)));
-                known.past.entry(series).or_insert(Past::Undone { account, invited: false });
+                known.undone.entry(series).or_insert(Undone { account, invited: false });
             }
         }
         known
-    }
-
-    /// Whether something that was done before holds it back now.
-    fn past(&self, book: &Book, row: &Row) -> Option<Past> {
-        let shown = self.shown.contains(&row.id());
-        match book.standing(&row.operation.series, self.began) {
-            Standing::Settling(..) if !shown => Some(Past::Settling),
-            Standing::Settling(row, _) if row.released => None,
-            Standing::Settling(row, _) | Standing::Undone(row) => {
-                let kind = row.operation.series.kind;
-                let made = matches!(kind, OpKind::CreateAccount | OpKind::AddMember);
-                (made && !self.keeping.heal)
-                    .then_some(Past::Undone { account: row.account_id.clone(), invited: row.invited })
-            }
-            Standing::Free | Standing::Unsettled(_) => None,
-        }
     }
 
     fn unsettled(&self, book: &Book, row: &Row) -> Option<Unsettled> {
@@ -549,7 +557,7 @@ struct Notes {
 }
 
 /// Who is in the accounts, where it differs from what was seen before.
-fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
+fn note_members(book: &Book, look: &Look<'_>, shown: &HashSet<OperationId>, notes: &mut Notes) {
     let known = book.facts(FactKind::Member);
     let mut by_account: BTreeMap<&str, Vec<(&str, &Fact)>> = BTreeMap::new();
     for (key, fact) in &known {
@@ -557,6 +565,13 @@ fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
             by_account.entry(account).or_default().push((email, fact));
         }
     }
+    // What was done a moment ago may not show yet: that is nobody's hand.
+    let fresh: HashSet<String> = book
+        .rows()
+        .iter()
+        .filter(|row| !shown.contains(&row.id()) && is_fresh(row, book, look.began))
+        .filter_map(member_key)
+        .collect();
     let owners: BTreeMap<&AccountId, &ClientName> =
         look.matched.iter().filter_map(|(client, account)| Some((account.as_ref()?, client))).collect();
     for seen in &look.snapshot.accounts {
@@ -576,7 +591,7 @@ fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
                 MemberState::Invited => "invited".to_owned(),
             };
             let key = format!("{}/{}", id.as_str(), member.email.key());
-            if known.get(&key).is_none_or(|fact| fact.value != access) {
+            if !fresh.contains(&key) && known.get(&key).is_none_or(|fact| fact.value != access) {
                 notes.facts.push(book.fact(FactKind::Member, key, access.as_str()));
                 let what = format!("is in account {id} ({access})");
                 notes.entries.push(entry(EntryKind::MemberSeen, &member.email, Some(access), &what));
@@ -584,8 +599,9 @@ fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
         }
         let present: BTreeSet<&str> = members.iter().map(|member| member.email.key()).collect();
         for (email, _) in by_account.get(id.as_str()).into_iter().flatten() {
-            if !present.contains(email) {
-                notes.forget.push((FactKind::Member, format!("{}/{email}", id.as_str())));
+            let key = format!("{}/{email}", id.as_str());
+            if !present.contains(email) && !fresh.contains(&key) {
+                notes.forget.push((FactKind::Member, key));
                 let person = Email::lenient(*email);
                 let what = format!("is not in account {id} any more");
                 notes.entries.push(entry(EntryKind::MemberGone, &person, None, &what));
@@ -594,26 +610,33 @@ fn note_members(book: &Book, look: &Look<'_>, notes: &mut Notes) {
     }
 }
 
-/// Operations that undo one another: the last of them has the say.
-fn group_of(row: &Row) -> (ClientName, u8, String) {
-    let Series { client, kind, argument } = &row.operation.series;
-    let (group, person) = match kind {
-        OpKind::CreateAccount => (0, ""),
-        OpKind::UpdateAccount => (1, ""),
-        OpKind::Subscribe | OpKind::ChangePlan | OpKind::SetSeats | OpKind::Unsubscribe => (2, ""),
-        OpKind::RemoveMember | OpKind::AddMember => (3, argument.as_str()),
-        OpKind::SetAccess => (4, argument.split('/').next().unwrap_or_default()),
-    };
-    (client.clone(), group, person.to_owned())
+/// Whether a look that began then may be older than what a row did.
+fn is_fresh(row: &Row, book: &Book, began: Timestamp) -> bool {
+    let shows = row.ended_at.map(|ended| ended.saturating_add(book.rules().settle).unwrap_or(Timestamp::MAX));
+    row.state == State::Done && shows.is_some_and(|shows| began < shows)
 }
 
-fn last_words(rows: &[Row]) -> BTreeMap<(ClientName, u8, String), Option<Timestamp>> {
-    let mut last: BTreeMap<_, Option<Timestamp>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.state == State::Done) {
-        let ended = last.entry(group_of(row)).or_default();
-        *ended = (*ended).max(row.ended_at);
+/// Whom in which account a row is about.
+fn member_key(row: &Row) -> Option<String> {
+    Some(format!("{}/{}", row.account_id.as_ref()?.as_str(), row.cause.person.as_ref()?.key()))
+}
+
+/// Keeps the row that was done last.
+fn later<'a, K: Ord>(rows: &mut BTreeMap<K, &'a Row>, key: K, row: &'a Row) {
+    let kept = rows.entry(key).or_insert(row);
+    if row.ended_at >= kept.ended_at {
+        *kept = row;
     }
-    last
+}
+
+/// What is not done again by itself where somebody undid it: that an account is there, and
+/// that a person is in it, of which our own removals are the end.
+fn undoable(series: &Series) -> Option<Matter> {
+    matches!(series.kind, OpKind::CreateAccount | OpKind::AddMember | OpKind::RemoveMember).then(|| series.matter())
+}
+
+fn made(row: &Row) -> bool {
+    matches!(row.operation.series.kind, OpKind::CreateAccount | OpKind::AddMember)
 }
 
 fn key_of(row: &Row) -> ActionKey {

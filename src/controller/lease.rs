@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Journal, Lease, Owner};
 
-/// How long a lease lasts without being renewed.
-pub const TTL: Duration = Duration::from_secs(15);
-/// How often it is renewed, and how often those who stand by ask.
-const BEAT: Duration = Duration::from_secs(3);
+/// It is renewed, and asked for by those who stand by, so many times while it lasts.
+const BEATS: u32 = 5;
 
 /// The fleets that one process may hold.
 #[derive(Debug)]
 pub struct Shares {
     journal: Arc<dyn Journal>,
     owner: Owner,
+    /// How long a lease lasts without being renewed.
+    ttl: Duration,
     fleets: usize,
     held: AtomicUsize,
     replicas: AtomicUsize,
@@ -28,24 +28,28 @@ pub struct Shares {
 
 impl Shares {
     /// For so many fleets, none of them held yet.
-    pub fn new(journal: Arc<dyn Journal>, owner: Owner, fleets: usize) -> Arc<Self> {
-        Arc::new(Self { journal, owner, fleets, held: AtomicUsize::new(0), replicas: AtomicUsize::new(1) })
+    pub fn new(journal: Arc<dyn Journal>, owner: Owner, ttl: Duration, fleets: usize) -> Arc<Self> {
+        Arc::new(Self { journal, owner, ttl, fleets, held: AtomicUsize::new(0), replicas: AtomicUsize::new(1) })
     }
 
     /// Says from time to time that this process lives, and learns how many do.
     pub async fn beat(&self, cancel: &CancellationToken) {
         loop {
-            match self.journal.replicas(&self.owner, TTL).await {
+            match self.journal.replicas(&self.owner, self.ttl).await {
                 Ok(replicas) => self.replicas.store(replicas.max(1), Ordering::Relaxed),
                 Err(error) => tracing::debug!(%error, "how many replicas live could not be read"),
             }
             tokio::select! {
-                () = tokio::time::sleep(BEAT) => {}
+                () = tokio::time::sleep(self.beat_every()) => {}
                 () = cancel.cancelled() => break,
             }
         }
         // A farewell that does not arrive is told by time.
         let _ = self.journal.replicas(&self.owner, Duration::ZERO).await;
+    }
+
+    fn beat_every(&self) -> Duration {
+        self.ttl / BEATS
     }
 
     fn fair(&self) -> usize {
@@ -79,14 +83,15 @@ impl Turn {
     /// Waits until it is our turn; `false` where we were stopped before. Whoever holds their
     /// share already leaves a free fleet to others for a while, and takes it if nobody does.
     pub async fn come(&mut self, cancel: &CancellationToken) -> bool {
+        let beat = self.shares.beat_every();
         let mut spare = Instant::now();
-        loop {
+        while !cancel.is_cancelled() {
             if self.shares.held.load(Ordering::Relaxed) < self.shares.fair() {
                 spare = Instant::now();
             }
             let asked = Instant::now();
-            let wait = if asked < spare + BEAT && self.shares.held.load(Ordering::Relaxed) >= self.shares.fair() {
-                BEAT
+            let wait = if asked < spare + beat && self.shares.held.load(Ordering::Relaxed) >= self.shares.fair() {
+                beat
             } else {
                 match self.ask(asked).await {
                     Some(wait) => wait,
@@ -98,16 +103,17 @@ impl Turn {
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = cancel.cancelled() => return false,
+                () = cancel.cancelled() => {}
             }
         }
+        false
     }
 
     /// Asks once: `None` where it is ours now, else when to ask again.
     async fn ask(&mut self, asked: Instant) -> Option<Duration> {
-        match self.shares.journal.lease(&self.fleet, &self.shares.owner, TTL).await {
+        match self.shares.journal.lease(&self.fleet, &self.shares.owner, self.shares.ttl).await {
             Ok(Lease::Held) => {
-                self.until = asked + TTL;
+                self.until = asked + self.shares.ttl;
                 self.told = None;
                 None
             }
@@ -116,11 +122,11 @@ impl Turn {
                     tracing::info!(fleet = self.fleet, holder = %by, "standing by: another replica holds this fleet");
                     self.told = Some(by);
                 }
-                Some(expires_in.min(BEAT) + Duration::from_millis(50))
+                Some(expires_in.min(self.shares.beat_every()) + Duration::from_millis(50))
             }
             Err(error) => {
                 tracing::warn!(fleet = self.fleet, %error, "the lease cannot be asked for; standing by");
-                Some(BEAT)
+                Some(self.shares.beat_every())
             }
         }
     }
@@ -129,7 +135,7 @@ impl Turn {
     pub async fn keep(&mut self, cancel: &CancellationToken) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(BEAT) => {}
+                () = tokio::time::sleep(self.shares.beat_every()) => {}
                 () = cancel.cancelled() => return,
             }
             if self.shares.held.load(Ordering::Relaxed) > self.shares.fair() {
@@ -137,8 +143,8 @@ impl Turn {
                 return;
             }
             let asked = Instant::now();
-            match self.shares.journal.lease(&self.fleet, &self.shares.owner, TTL).await {
-                Ok(Lease::Held) => self.until = asked + TTL,
+            match self.shares.journal.lease(&self.fleet, &self.shares.owner, self.shares.ttl).await {
+                Ok(Lease::Held) => self.until = asked + self.shares.ttl,
                 Ok(Lease::Taken { by, expires_in: _ }) => {
                     tracing::warn!(fleet = self.fleet, holder = %by, "the lease is lost: what is in flight is finished");
                     return;

@@ -121,6 +121,12 @@ impl Memory {
         self.retries.clear();
     }
 
+    /// A freeze that stopped something on its way is the journal's to tell: nothing of it is
+    /// remembered here, so that everything goes on once it is over.
+    pub fn thaw(&mut self) {
+        self.known.verdicts.retain(|_, verdict| verdict.reason != Some(Reason::Frozen));
+    }
+
     /// Another world (a sandbox was reset): nothing that is remembered is of it.
     pub fn clear(&mut self) {
         *self = Self::default();
@@ -228,6 +234,17 @@ mod tests {
         let mut memory = Memory::default();
         tried(&mut memory, &key("acme", OpKind::Subscribe, None), verdict(VerdictState::Failed, None));
         assert_eq!(seconds_to_next(&memory), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_freeze_is_not_remembered_past_the_next_look() {
+        let mut memory = Memory::default();
+        let (subscribe, add) =
+            (key("acme", OpKind::Subscribe, None), key("acme", OpKind::AddMember, Some("jane@acme.example")));
+        tried(&mut memory, &subscribe, verdict(VerdictState::Blocked, Some(Reason::Frozen)));
+        tried(&mut memory, &add, verdict(VerdictState::Blocked, Some(Reason::PaymentRequired)));
+        memory.thaw();
+        assert_eq!(memory.known().verdicts.keys().collect::<Vec<_>>(), [&add]);
     }
 
     #[tokio::test(start_paused = true)]

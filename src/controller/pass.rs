@@ -183,6 +183,7 @@ impl Reconciler {
             tracing::warn!("the server shows another world than before; everything that was remembered is forgotten");
             self.memory.clear();
         }
+        self.memory.thaw();
         let matched = matched(wanted, &snapshot);
         let look = Look { wanted, snapshot: &snapshot, matched: &matched, began, complete: true };
         self.keeper.take_in(&look).await?;
@@ -204,6 +205,7 @@ impl Reconciler {
         let Some(snapshot) = &mut self.snapshot else { return Ok(Looked::NeedsList) };
         let began = self.keeper.now();
         self.keeper.open(&snapshot.identity.scope).await?;
+        self.memory.thaw();
         self.keeper.let_go(wanted).await?;
         let matched = matched(wanted, snapshot);
         for client in clients {
@@ -460,6 +462,8 @@ impl Reconciler {
         if let Err(error) = self.keeper.registered(people).await {
             tracing::warn!(%error, "who is a user could not be written down; it is found out again later");
         }
+        self.keeper
+            .answered(carried.iter().filter(|(_, done)| done.observed.is_some()).map(|(client, _)| client.clone()));
         if let Some(snapshot) = &mut self.snapshot {
             // Pieced together from answers: it serves the next round, and the next look at the
             // server is not spared for it, whatever `updated_at` says.

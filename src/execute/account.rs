@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{Access, AccountId, ClientName, Email, MemberId, PlanId};
-use crate::journal::Intent;
 use crate::journal::request::{agrees, is_in_force};
+use crate::journal::{FactKind, Intent};
 use crate::plan::{AccountPlan, Action, ActionState, ObservedAccount, Op, OpKind, Reading, Verdict};
 use crate::provider::{Account, AccountPatch, Member, MemberState, Subscription, SubscriptionState};
 
@@ -62,6 +62,7 @@ impl<'a> Run<'a> {
             }
             Err(Stop::NeedsSeat) => {
                 progress.needs_seat(self.client, action);
+                self.note_registered(action.op.person()).await;
                 self.carried.registered.extend(action.op.person().cloned());
             }
             Err(Stop::Verdict(verdict)) => {
@@ -69,6 +70,17 @@ impl<'a> Run<'a> {
                 self.undone.insert(action.op.kind());
                 self.carried.verdicts.push((action.op.key(self.client), verdict));
             }
+        }
+    }
+
+    /// Remembered at once, not at the end of the round: a process that dies before would ask
+    /// the service anew, and so might the next one, for ever.
+    async fn note_registered(&self, person: Option<&Email>) {
+        let (book, Some(person)) = (self.executor.book, person) else { return };
+        let fact = book.fact(FactKind::Registered, person.key(), person.as_str());
+        if let Err(error) = book.note(vec![fact], Vec::new(), Vec::new()).await {
+            // The next pass finds it out again.
+            tracing::debug!(%error, "that somebody is a user was not written down");
         }
     }
 

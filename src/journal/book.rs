@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{AccountId, AccountName, Clock};
-use crate::plan::Series;
+use crate::plan::{OpKind, Series};
 use crate::provider::Scope;
 
 use super::fact::{Fact, FactKind};
@@ -200,22 +200,7 @@ impl Book {
 
     /// How a series stands, for a plan made from reads that began at this time.
     pub fn standing(&self, series: &Series, read_began: Timestamp) -> Standing {
-        let Some(row) = self.latest(series) else { return Standing::Free };
-        match row.state {
-            State::Sending | State::Unknown | State::Ask => Standing::Unsettled(row),
-            State::Prepared | State::Refused => Standing::Free,
-            State::Done => {
-                let ended = row.ended_at.unwrap_or(Timestamp::MIN);
-                let shows = ended.saturating_add(self.rules.settle).unwrap_or(Timestamp::MAX);
-                if read_began < shows {
-                    Standing::Settling(row, shows)
-                } else if row.released {
-                    Standing::Free
-                } else {
-                    Standing::Undone(row)
-                }
-            }
-        }
+        standing(self.latest(series), read_began, &self.rules)
     }
 
     /// Writes down what is meant, all of it in one commit: for what must be looked at once
@@ -283,7 +268,16 @@ impl Book {
     /// The journal did not take it; the row is then found unsettled later, and read back.
     pub async fn answered(&self, row: &Row, answer: Answer) -> Result<Row, BookError> {
         let event = Event::Answered { owner: self.owner.clone(), now: self.clock.now(), answer };
-        Ok(self.apply(row, &event).await?.0)
+        let conflict = match self.apply(row, &event).await {
+            Err(BookError::Journal(error @ JournalError::Conflict { .. })) => error,
+            written => return written.map(|(row, _)| row),
+        };
+        // Another process gave the request up: the answer is taken in by the row as it is now,
+        // unless it belongs to another attempt.
+        self.refresh().await?;
+        let latest = self.kept().rows.get(&row.id()).cloned();
+        let latest = latest.filter(|latest| latest.attempt == row.attempt).ok_or(conflict)?;
+        Ok(self.apply(&latest, &event).await?.0)
     }
 
     /// Takes in what a complete look found.
@@ -351,7 +345,9 @@ impl Book {
     /// The journal did not take it.
     pub async fn doubt(&self) -> Result<(), BookError> {
         let open = self.rows().into_iter().filter(|row| matches!(row.state, State::Prepared | State::Sending));
-        self.apply_all(open.map(|row| (row, Event::Doubted)).collect()).await.map(|_| ())
+        // A permit that was lost with its commit ends no later than one that is given now.
+        let (_, deadline) = self.term();
+        self.apply_all(open.map(|row| (row, Event::Doubted { deadline })).collect()).await.map(|_| ())
     }
 
     /// Writes facts and entries.
@@ -369,13 +365,7 @@ impl Book {
         }
         let batch = Batch { facts: facts.clone(), forget: forget.clone(), entries, ..Batch::default() };
         self.commit(batch).await?;
-        let mut kept = self.kept();
-        for key in forget {
-            kept.facts.remove(&key);
-        }
-        for fact in facts {
-            kept.facts.insert((fact.kind, fact.key.clone()), fact);
-        }
+        self.kept().know(facts, forget);
         Ok(())
     }
 
@@ -429,15 +419,18 @@ impl Book {
         let mut batch = Batch { permits, ..Batch::default() };
         for Change { before, mut after, entries } in changes {
             after.version = before.version + 1;
+            note_access(&mut batch, &before, &after);
             batch.rows.push(Put { seen: before.version, row: after });
             batch.entries.extend(entries);
         }
         let rows: Vec<Row> = batch.rows.iter().map(|put| put.row.clone()).collect();
+        let (facts, forget) = (batch.facts.clone(), batch.forget.clone());
         self.commit(batch).await?;
         let mut kept = self.kept();
         for row in &rows {
             kept.put(row.clone());
         }
+        kept.know(facts, forget);
         Ok(rows)
     }
 
@@ -464,6 +457,28 @@ impl Book {
             (_, State::Prepared | State::Refused) => return Vec::new(),
         };
         vec![describe(after, kind, self.clock.now(), self.owner.as_str())]
+    }
+}
+
+/// How a series whose latest row this is stands, for a plan made from reads that began at
+/// this time (rule R1).
+pub fn standing(latest: Option<Row>, read_began: Timestamp, rules: &Rules) -> Standing {
+    let Some(row) = latest else { return Standing::Free };
+    match row.state {
+        State::Sending | State::Unknown | State::Ask => Standing::Unsettled(row),
+        State::Prepared | State::Refused => Standing::Free,
+        State::Done => {
+            let ended = row.ended_at.unwrap_or(Timestamp::MIN);
+            let shows = ended.saturating_add(rules.settle).unwrap_or(Timestamp::MAX);
+            // Released or not: a read that is older than what was done does not show it.
+            if read_began < shows {
+                Standing::Settling(row, shows)
+            } else if row.released {
+                Standing::Free
+            } else {
+                Standing::Undone(row)
+            }
+        }
     }
 }
 
@@ -500,7 +515,35 @@ struct Change {
     entries: Vec<Entry>,
 }
 
+/// Where a row came to be done that gave or took somebody's access: from then on they are
+/// known to have it, so that a look which shows something else is news.
+pub(super) fn note_access(batch: &mut Batch, before: &Row, after: &Row) {
+    let (Some(account), Some(person)) = (&after.account_id, &after.cause.person) else { return };
+    if before.state == State::Done || after.state != State::Done {
+        return;
+    }
+    let (kind, key) = (FactKind::Member, format!("{}/{}", account.as_str(), person.key()));
+    match (after.operation.series.kind, after.cause.access) {
+        (OpKind::AddMember | OpKind::SetAccess, Some(access)) => {
+            let value = if after.invited { "invited".to_owned() } else { access.to_string() };
+            let since = after.ended_at.unwrap_or(Timestamp::MIN);
+            batch.facts.push(Fact { kind, key, value, since });
+        }
+        (OpKind::RemoveMember, _) => batch.forget.push((kind, key)),
+        _ => {}
+    }
+}
+
 impl Kept {
+    fn know(&mut self, facts: Vec<Fact>, forget: Vec<(FactKind, String)>) {
+        for key in forget {
+            self.facts.remove(&key);
+        }
+        for fact in facts {
+            self.facts.insert((fact.kind, fact.key.clone()), fact);
+        }
+    }
+
     fn put(&mut self, row: Row) {
         let id = row.id();
         let series = row.operation.series.clone();

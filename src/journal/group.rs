@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::domain::Email;
 
@@ -87,6 +88,23 @@ impl Writes {
     pub fn is_empty(&self) -> bool {
         let Self { seq: _, last_entry: _, rows, set, forget, entries } = self;
         rows.is_empty() && set.is_empty() && forget.is_empty() && entries.is_empty()
+    }
+
+    /// Keeps so many of each kind, and returns the others for later, if there are any.
+    pub fn split_off(&mut self, at_once: usize) -> Option<Self> {
+        fn rest<T>(all: &mut Vec<T>, at_once: usize) -> Vec<T> {
+            if all.len() > at_once { all.split_off(at_once) } else { Vec::new() }
+        }
+        let Self { seq, last_entry, rows, set, forget, entries } = self;
+        let later = Self {
+            seq: *seq,
+            last_entry: *last_entry,
+            rows: rest(rows, at_once),
+            set: rest(set, at_once),
+            forget: rest(forget, at_once),
+            entries: rest(entries, at_once),
+        };
+        (!later.is_empty()).then_some(later)
     }
 }
 
@@ -188,7 +206,7 @@ fn row_record(scope: &ScopeId, row: &Row, seq: Seq) -> RowRecord {
 }
 
 fn fact_record(scope: &ScopeId, kind: FactKind, key: &str, fact: Option<&Fact>) -> FactRecord {
-    FactRecord { scope: scope.as_str().to_owned(), kind: word(&kind), key: key.to_owned(), body: fact.map(json) }
+    FactRecord { scope: scope.as_str().to_owned(), kind: word(&kind), key: column(key), body: fact.map(json) }
 }
 
 fn entry_record(seq: Seq, entry: &Entry) -> EntryRecord {
@@ -197,11 +215,17 @@ fn entry_record(seq: Seq, entry: &Entry) -> EntryRecord {
         at: nanoseconds(entry.at),
         scope: entry.scope.as_str().to_owned(),
         kind: word(&entry.kind),
-        client: entry.client.as_ref().map(|client| client.as_str().to_owned()),
-        account: entry.account.as_ref().map(|account| account.as_str().to_owned()),
-        person: entry.person.as_ref().map(|person| Email::key(person).to_owned()),
+        client: entry.client.as_ref().map(|client| column(client.as_str())),
+        account: entry.account.as_ref().map(|account| column(account.as_str())),
+        person: entry.person.as_ref().map(|person| column(Email::key(person))),
         body: json(entry),
     }
+}
+
+/// A foreign text as a column that is searched: PostgreSQL's texts hold no NUL. The body has
+/// it as it was.
+pub(super) fn column(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// A place or version as SQL counts; 2^63 of them are never written.
@@ -218,6 +242,12 @@ pub(super) fn count(number: i64) -> u64 {
 pub(super) fn nanoseconds(at: jiff::Timestamp) -> i64 {
     let nanoseconds = at.as_nanosecond();
     i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// What a body says; one that says nothing is damage.
+pub(super) fn read_body<T: DeserializeOwned>(place: &str, body: &str) -> Result<T, JournalError> {
+    serde_json::from_str(body)
+        .map_err(|error| JournalError::Corrupt { place: place.to_owned(), why: error.to_string() })
 }
 
 /// The word that serde writes for a variant.

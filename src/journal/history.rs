@@ -48,6 +48,50 @@ pub enum EntryKind {
     Unfrozen,
 }
 
+impl EntryKind {
+    /// Every kind.
+    pub const ALL: [Self; 16] = [
+        Self::Sent,
+        Self::NotSent,
+        Self::Done,
+        Self::Refused,
+        Self::Unknown,
+        Self::Asked,
+        Self::Resolved,
+        Self::Reaffirmed,
+        Self::Bound,
+        Self::Gone,
+        Self::MemberSeen,
+        Self::MemberGone,
+        Self::RailTripped,
+        Self::Approved,
+        Self::Frozen,
+        Self::Unfrozen,
+    ];
+
+    /// As it is written in JSON and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::NotSent => "not_sent",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Asked => "asked",
+            Self::Resolved => "resolved",
+            Self::Reaffirmed => "reaffirmed",
+            Self::Bound => "bound",
+            Self::Gone => "gone",
+            Self::MemberSeen => "member_seen",
+            Self::MemberGone => "member_gone",
+            Self::RailTripped => "rail_tripped",
+            Self::Approved => "approved",
+            Self::Frozen => "frozen",
+            Self::Unfrozen => "unfrozen",
+        }
+    }
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::memory::InMemory;
+use super::postgres::InDatabase;
 use super::sqlite::InFile;
 use super::store::{Journal, JournalError, JournalId};
 
@@ -93,7 +94,7 @@ pub async fn open_executor(address: &Address) -> Result<Arc<dyn Journal>, Journa
     match address {
         Address::Nowhere => Ok(Arc::new(InMemory::new(fresh_id()))),
         Address::File(path) => Ok(Arc::new(InFile::open_executor(path, fresh_id()).await?)),
-        Address::Postgres(url) => unreachable_yet(url),
+        Address::Postgres(url) => Ok(Arc::new(InDatabase::open_executor(url, fresh_id()).await?)),
     }
 }
 
@@ -110,13 +111,8 @@ pub async fn open_beside(address: &Address) -> Result<Arc<dyn Journal>, JournalE
             why: "there is none; name one with --journal".to_owned(),
         }),
         Address::File(path) => Ok(Arc::new(InFile::open_beside(path).await?)),
-        Address::Postgres(url) => unreachable_yet(url),
+        Address::Postgres(url) => Ok(Arc::new(InDatabase::open_beside(url).await?)),
     }
-}
-
-fn unreachable_yet(_: &SecretString) -> Result<Arc<dyn Journal>, JournalError> {
-    let why = "this build has no PostgreSQL".to_owned();
-    Err(JournalError::Unavailable { place: "postgres://...".to_owned(), doing: "opened", why })
 }
 
 #[cfg(test)]

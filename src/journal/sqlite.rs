@@ -17,7 +17,7 @@ use sqlx::{Connection as _, QueryBuilder};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::fact::Fact;
-use super::group::{count, nanoseconds, number, taken_over, word};
+use super::group::{column, count, nanoseconds, number, read_body, taken_over, word};
 use super::history::{Entry, Query, Recorded};
 use super::operation::{Owner, ScopeId};
 use super::queue::Queue;
@@ -226,14 +226,14 @@ fn asking(query: &Query) -> QueryBuilder<Sqlite> {
         (" AND account = ", account.as_ref().map(|account| account.as_str())),
         (" AND person = ", person.as_ref().map(|person| person.key())),
     ];
-    for (column, text) in texts {
+    for (name, text) in texts {
         if let Some(text) = text {
-            statement.push(column).push_bind(text.to_owned());
+            statement.push(name).push_bind(column(text));
         }
     }
-    for (column, time) in [(" AND at >= ", from), (" AND at < ", until)] {
+    for (name, time) in [(" AND at >= ", from), (" AND at < ", until)] {
         if let Some(time) = time {
-            statement.push(column).push_bind(nanoseconds(*time));
+            statement.push(name).push_bind(nanoseconds(*time));
         }
     }
     if !kinds.is_empty() {
@@ -248,12 +248,6 @@ fn asking(query: &Query) -> QueryBuilder<Sqlite> {
         statement.push(" LIMIT ").push_bind(i64::try_from(*latest).unwrap_or(i64::MAX));
     }
     statement
-}
-
-/// What a body says; one that says nothing is damage.
-pub(super) fn read_body<T: DeserializeOwned>(place: &str, body: &str) -> Result<T, JournalError> {
-    serde_json::from_str(body)
-        .map_err(|error| JournalError::Corrupt { place: place.to_owned(), why: error.to_string() })
 }
 
 /// What went wrong, by SQLite's result code.

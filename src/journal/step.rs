@@ -55,8 +55,8 @@ pub enum Event {
     /// hold; else only its deadline tells.
     Orphaned { now: Timestamp, proved: bool },
     /// The journal lost its last commits (a failover): what it calls prepared may have been
-    /// sent.
-    Doubted,
+    /// sent, by a permit that ends at this time at the latest.
+    Doubted { deadline: Timestamp },
     /// Another process goes on with what its owner prepared.
     TakenOver { owner: Owner },
     /// Everything was read completely, beginning at this time (rule R4: an incomplete read is
@@ -162,6 +162,9 @@ pub enum Rejected {
     /// Sending again could make a second thing (rule R2).
     #[error("it is not sent again while its outcome is unknown")]
     Unrepeatable,
+    /// What was sent may still take effect, so nobody can know that it did not.
+    #[error("what was sent may still take effect; look again when it has had time to settle")]
+    TooEarly,
 }
 
 /// The next row, and what is to be done about it. The row's version is left to whoever
@@ -175,10 +178,7 @@ pub fn step(row: &Row, event: &Event, rules: &Rules) -> Result<(Row, Vec<Effect>
         Event::Permit { owner, now, deadline, looked } => permit(&mut next, owner, *now, *deadline, *looked)?,
         Event::Answered { owner, now, answer } => answered(&mut next, owner, *now, answer)?,
         Event::Orphaned { now, proved } => orphaned(&mut next, *now, *proved)?,
-        Event::Doubted => match row.state {
-            State::Prepared | State::Sending => (next.state, next.in_doubt) = (State::Unknown, true),
-            _ => return Err(Rejected::State),
-        },
+        Event::Doubted { deadline } => doubted(&mut next, *deadline)?,
         Event::TakenOver { owner } => match row.state {
             State::Prepared => next.owner = owner.clone(),
             _ => return Err(Rejected::State),
@@ -205,7 +205,7 @@ pub fn step(row: &Row, event: &Event, rules: &Rules) -> Result<(Row, Vec<Effect>
             State::Done | State::Refused => next.released = true,
             State::Prepared | State::Sending | State::Unknown | State::Ask => return Err(Rejected::State),
         },
-        Event::Resolved { now, word } => resolved(&mut next, *now, word)?,
+        Event::Resolved { now, word } => resolved(&mut next, *now, word, rules)?,
     }
     let effect = due(&next, rules);
     Ok((next, vec![effect]))
@@ -246,7 +246,8 @@ fn permit(row: &mut Row, owner: &Owner, now: Timestamp, deadline: Timestamp, loo
     if row.owner != *owner {
         return Err(Rejected::NotYours);
     }
-    if row.repeat == Repeat::Never && !looked {
+    // What no journal holds yet cannot have been looked for after it was prepared.
+    if row.repeat == Repeat::Never && (!looked || row.version == 0) {
         return Err(Rejected::NotLooked);
     }
     sent(row, owner, now, deadline);
@@ -333,6 +334,18 @@ fn orphaned(row: &mut Row, now: Timestamp, proved: bool) -> Result<(), Rejected>
     Ok(())
 }
 
+fn doubted(row: &mut Row, deadline: Timestamp) -> Result<(), Rejected> {
+    if !matches!(row.state, State::Prepared | State::Sending) {
+        return Err(Rejected::State);
+    }
+    (row.state, row.in_doubt) = (State::Unknown, true);
+    // Without one, a look would count while the request that nobody remembers is on its way.
+    row.deadline = row.deadline.max(Some(deadline));
+    // Its key, if it was sent under one, is about as old.
+    row.first_sent_at.get_or_insert(deadline);
+    Ok(())
+}
+
 fn looked(row: &mut Row, began: Timestamp, sight: &Sight, rules: &Rules) -> Result<(), Rejected> {
     if let Sight::There { account } = sight {
         return match row.state {
@@ -392,7 +405,7 @@ fn resend(row: &mut Row, owner: &Owner, now: Timestamp, deadline: Timestamp, rul
     Ok(())
 }
 
-fn resolved(row: &mut Row, now: Timestamp, word: &Word) -> Result<(), Rejected> {
+fn resolved(row: &mut Row, now: Timestamp, word: &Word, rules: &Rules) -> Result<(), Rejected> {
     if !matches!(row.state, State::Unknown | State::Ask) {
         return Err(Rejected::State);
     }
@@ -403,6 +416,7 @@ fn resolved(row: &mut Row, now: Timestamp, word: &Word) -> Result<(), Rejected> 
             }
             done(row, now);
         }
+        Word::NotCreated if now < settles_at(row, rules) => return Err(Rejected::TooEarly),
         Word::NotCreated => {
             let owner = row.owner.clone();
             begin_anew(row, &owner, None);

@@ -18,12 +18,18 @@ pub struct Known {
     /// What may be happening, or have happened, without anybody knowing: nothing else is
     /// written to the account meanwhile, and no account of that name is made.
     pub unsettled: Vec<Unsettled>,
-    /// What was done before and has a say in whether it is done again.
-    pub past: BTreeMap<Series, Past>,
+    /// What somebody undid after it had been done: not done again by itself.
+    pub undone: BTreeMap<Series, Undone>,
+    /// What was done a moment ago: what is read of it may be older than that, and nothing more
+    /// is done about it until it shows.
+    pub settling: BTreeSet<(ClientName, Matter)>,
     /// What the guard rails remember.
     pub rails: RailMemory,
     /// All writes are stopped, for this reason.
     pub frozen: Option<String>,
+    /// The journal may have lost its last commits a moment ago: nothing is created until what
+    /// may be on its way shows.
+    pub doubtful: bool,
     /// More accounts are gone than a few: an outage, not an order to create.
     pub vanished: Option<Vanished>,
 }
@@ -41,18 +47,26 @@ pub struct Unsettled {
     pub verdict: Verdict,
 }
 
-/// Something that was done.
+/// Something that was done, and everything that was read since shows the opposite.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Past {
-    /// A moment ago: what is read may be older than that.
-    Settling,
-    /// Everything that was read since shows the opposite: somebody undid it.
-    Undone {
-        /// The account that it was, for a create.
-        account: Option<AccountId>,
-        /// The person had been invited only.
-        invited: bool,
-    },
+pub struct Undone {
+    /// The account that it was, or was done to.
+    pub account: Option<AccountId>,
+    /// The person had been invited only.
+    pub invited: bool,
+}
+
+/// What an action is about: two actions about one matter follow one another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Matter {
+    /// That the account is there.
+    Account,
+    /// Its name and notification email.
+    Identity,
+    /// Its plan and seats.
+    Subscription,
+    /// A person, by their email's key.
+    Person(String),
 }
 
 /// What the guard rails remember of the last 24 hours, and of people's answers.
@@ -104,6 +118,19 @@ pub struct Series {
 }
 
 impl Series {
+    /// What it is about.
+    pub fn matter(&self) -> Matter {
+        match self.kind {
+            OpKind::CreateAccount => Matter::Account,
+            OpKind::UpdateAccount => Matter::Identity,
+            OpKind::Subscribe | OpKind::ChangePlan | OpKind::SetSeats | OpKind::Unsubscribe => Matter::Subscription,
+            OpKind::RemoveMember | OpKind::AddMember => Matter::Person(self.argument.clone()),
+            OpKind::SetAccess => {
+                Matter::Person(self.argument.rsplit_once('/').map_or("", |(person, _)| person).to_owned())
+            }
+        }
+    }
+
     /// The series that an action of a client belongs to.
     pub fn of(client: &ClientName, op: &super::Op) -> Self {
         Self { client: client.clone(), kind: op.kind(), argument: op.argument() }

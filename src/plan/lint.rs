@@ -335,6 +335,9 @@ fn whole(plan: &Plan, inputs: &Inputs<'_>) -> Vec<String> {
     if inputs.known.frozen.is_some() && actions().next().is_some() {
         faults.push("something is planned while all writes are stopped".to_owned());
     }
+    if inputs.known.doubtful && creates > 0 {
+        faults.push("accounts are created while the journal may have lost a create".to_owned());
+    }
     if inputs.known.vanished.is_some() && creates > 0 {
         faults.push("accounts are created while known ones are gone".to_owned());
     }

@@ -22,7 +22,9 @@ mod words;
 pub use cost::monthly_change;
 pub use decide::{Inputs, plan, state_of};
 pub use digest::of_wanted as wanted_digest;
-pub use known::{ActionKey, Known, OpKind, Past, RailMemory, Series, Unsettled, Vanished, Verdict, VerdictState};
+pub use known::{
+    ActionKey, Known, Matter, OpKind, RailMemory, Series, Undone, Unsettled, Vanished, Verdict, VerdictState,
+};
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
 pub use policy::{Adopt, Policy};

@@ -85,6 +85,14 @@ pub(super) fn creates(drafts: &mut [Draft<'_>], inputs: &Inputs<'_>, tripped: &m
     if let Some(Vanished { missing, known }) = inputs.known.vanished {
         breaker(drafts, missing, known, tripped);
     }
+    if inputs.known.doubtful {
+        let actions = drafts.iter_mut().flat_map(|draft| &mut draft.actions);
+        for action in actions.filter(|action| action.is_planned() && is_create(&action.op)) {
+            let message = "the journal's database took over from another a moment ago and may not know of a create on \
+                           its way; nothing is created until that would show";
+            action.hold(ActionState::Waiting, Reason::OutcomeSettling, message);
+        }
+    }
     let Some(most) = inputs.policy.max_creates else { return };
     let before = inputs.known.rails.created;
     let planned = drafts.iter().flat_map(|draft| &draft.actions).filter(|a| a.is_planned() && is_create(&a.op)).count();

@@ -429,6 +429,13 @@ pub struct TrippedRail {
     pub message: String,
 }
 
+impl TrippedRail {
+    /// Whether it is one of amount, which stays tripped until a person lets a plan pass.
+    pub fn is_cap(&self) -> bool {
+        self.flag.starts_with("--max-")
+    }
+}
+
 /// The list price a month of the matched and new accounts with everyone wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {

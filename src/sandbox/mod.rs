@@ -11,6 +11,7 @@ mod page;
 mod quota;
 mod rules;
 mod service;
+mod standing;
 mod store;
 mod world;
 
@@ -28,6 +29,7 @@ pub use embedded::{Embedded, HungUp, embed};
 pub use http::openapi;
 pub use rules::{Extension, MemberMode};
 pub use service::Surroundings;
+pub use standing::Standing;
 
 use delays::Delays;
 use service::Service;

@@ -2,6 +2,7 @@
 //! faithful server does not do by itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -20,22 +21,40 @@ pub enum Fault {
     LoseAnswer,
     /// Not passed on; the answer is a gateway's HTML page.
     LoseRequest,
+    /// Strikes, and does not pass it on.
+    StrikeBefore,
+    /// Passed on; strikes before the answer goes back.
+    StrikeBetween,
+    /// Passed on, and the answer back; strikes so many microseconds after.
+    StrikeAfter(u64),
 }
 
 type Decide = Arc<dyn Fn(&Method, &str, &[u8]) -> Fault + Send + Sync>;
+/// What a strike is; it is told whether the server answered that it was carried out.
+type Strike = Arc<dyn Fn(bool) + Send + Sync>;
 
 #[derive(Clone)]
 struct Proxy {
     target: String,
     decide: Decide,
+    strike: Strike,
     http: reqwest::Client,
 }
 
 /// Starts it before a sandbox (its address without `/v2`); its own API address comes back.
 pub async fn start(target: String, decide: impl Fn(&Method, &str, &[u8]) -> Fault + Send + Sync + 'static) -> String {
+    striking(target, decide, |_| {}).await
+}
+
+/// As [`start`], with something to strike: the process that sends the requests.
+pub async fn striking(
+    target: String,
+    decide: impl Fn(&Method, &str, &[u8]) -> Fault + Send + Sync + 'static,
+    strike: impl Fn(bool) + Send + Sync + 'static,
+) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let proxy = Proxy { target, decide: Arc::new(decide), http: reqwest::Client::new() };
+    let proxy = Proxy { target, decide: Arc::new(decide), strike: Arc::new(strike), http: reqwest::Client::new() };
     let app = Router::new().fallback(pass).with_state(proxy);
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     format!("http://{address}/v2")
@@ -49,28 +68,58 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     match fault {
         Fault::Refuse500 => answer(StatusCode::INTERNAL_SERVER_ERROR, "application/json", r#"{"message":"broken"}"#),
         Fault::LoseRequest => bad_gateway(),
-        Fault::None | Fault::LoseAnswer => {
-            let passed = forward(&proxy, head.method, &path, head.headers, body).await;
-            if fault == Fault::LoseAnswer { bad_gateway() } else { passed }
+        Fault::StrikeBefore => {
+            (proxy.strike)(false);
+            hang_up()
+        }
+        Fault::None | Fault::LoseAnswer | Fault::StrikeBetween | Fault::StrikeAfter(_) => {
+            let Some(passed) = forward(&proxy, head.method, &path, head.headers, body).await else {
+                if matches!(fault, Fault::StrikeBetween | Fault::StrikeAfter(_)) {
+                    (proxy.strike)(false);
+                }
+                hang_up()
+            };
+            match fault {
+                Fault::LoseAnswer => return bad_gateway(),
+                Fault::StrikeBetween => {
+                    (proxy.strike)(passed.status().is_success());
+                    hang_up()
+                }
+                Fault::StrikeAfter(microseconds) => {
+                    let (strike, carried_out) = (Arc::clone(&proxy.strike), passed.status().is_success());
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_micros(microseconds)).await;
+                        strike(carried_out);
+                    });
+                }
+                _ => {}
+            }
+            passed
         }
     }
 }
 
-async fn forward(proxy: &Proxy, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Response {
+/// Closes the connection without an answer, as the server behind it did.
+fn hang_up() -> ! {
+    std::panic::resume_unwind(Box::new("the proxy hung up"))
+}
+
+/// Passes it on; `None` where no whole answer came.
+async fn forward(proxy: &Proxy, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Option<Response> {
     let mut passed = proxy.http.request(method, format!("{}{path}", proxy.target)).body(body);
     for (name, value) in &headers {
         if !["host", "content-length", "connection"].contains(&name.as_str()) {
             passed = passed.header(name, value);
         }
     }
-    let answer = passed.send().await.unwrap();
+    let answer = passed.send().await.ok()?;
     let mut response = Response::builder().status(answer.status());
     for (name, value) in answer.headers() {
         if !["content-length", "transfer-encoding", "connection"].contains(&name.as_str()) {
             response = response.header(name, value);
         }
     }
-    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+    Some(response.body(Body::from(answer.bytes().await.ok()?)).unwrap())
 }
 
 fn bad_gateway() -> Response {

@@ -7,12 +7,12 @@ use sqlx::sqlite::{Sqlite, SqliteConnection};
 use sqlx::{Connection as _, QueryBuilder};
 
 use super::super::fact::{Fact, FactKind};
-use super::super::group::{Before, FLEET, Group, Writes, asked, count, word};
+use super::super::group::{Before, FLEET, Group, Writes, asked, count, read_body, word};
 use super::super::operation::{OperationId, ScopeId};
 use super::super::queue::{Failed, Writer, Written};
 use super::super::row::Version;
 use super::super::store::{Batch, JournalError, JournalId};
-use super::{read_body, told};
+use super::told;
 
 /// Rows in one statement; SQLite takes 32,766 parameters, an entry has eight.
 const AT_ONCE: usize = 4_000;

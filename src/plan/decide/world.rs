@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::domain::{AccountId, ClientName, Email};
 use crate::manifest::{Client, Offboarding};
-use crate::plan::known::{Past, Series, Verdict, VerdictState};
+use crate::plan::known::{Known, Series, Undone, Verdict, VerdictState};
 use crate::plan::matching::{FoundBy, Match, Matching, match_accounts};
 use crate::plan::policy::Adopt;
 use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Reason};
@@ -136,10 +136,37 @@ impl<'a> World<'a> {
         {
             return told(action, verdict);
         }
-        if let Some(past) = self.inputs.known.past.get(&Series::of(client, &action.op)) {
-            past_of(&mut action, client, past);
-        }
+        self.held_by_the_past(client, &mut action);
         action
+    }
+
+    fn held_by_the_past(&self, client: &ClientName, action: &mut Action) {
+        let Known { undone, settling, .. } = self.inputs.known;
+        if undone.is_empty() && settling.is_empty() {
+            return;
+        }
+        let series = Series::of(client, &action.op);
+        if settling.contains(&(client.clone(), series.matter())) {
+            action.hold(
+                ActionState::Waiting,
+                Reason::OutcomeSettling,
+                "something was done about this a moment ago, and what the server shows may be older than that; it is \
+                 looked at again",
+            );
+        } else if let Some(undone) = undone.get(&series).filter(|undone| self.is_of_this_account(client, undone)) {
+            hold_undone(action, client, undone);
+        }
+    }
+
+    /// Whether something that was undone was done to the account that the client has now: a
+    /// new one begins anew.
+    fn is_of_this_account(&self, client: &ClientName, undone: &Undone) -> bool {
+        match self.matching.account_of(client) {
+            Match::Account(index) => {
+                undone.account.as_ref().is_none_or(|id| self.inputs.live.accounts[index].account.id == *id)
+            }
+            Match::New | Match::Blocked { .. } => true,
+        }
     }
 
     /// The documents that do not hold: shown, never changed.
@@ -185,41 +212,32 @@ pub(super) fn told(mut action: Action, verdict: &Verdict) -> Action {
     action
 }
 
-/// Holds what was done before: what is seen may be old, or somebody undid it on purpose.
-fn past_of(action: &mut Action, client: &ClientName, past: &Past) {
-    match (past, &action.op) {
-        (Past::Settling, _) => action.hold(
-            ActionState::Waiting,
-            Reason::OutcomeSettling,
-            "it was done a moment ago, and what the server shows may be older than that; it is looked at again",
-        ),
-        (Past::Undone { account, invited: _ }, Op::CreateAccount { .. }) => {
+/// Holds what was done before and somebody undid, perhaps on purpose.
+fn hold_undone(action: &mut Action, client: &ClientName, undone: &Undone) {
+    let Undone { account, invited } = undone;
+    let (reason, message) = match &action.op {
+        Op::CreateAccount { .. } => {
             let id = account.as_ref().map_or_else(|| "its account".to_owned(), |id| format!("account {id}"));
-            action.hold(
-                ActionState::Blocked,
-                Reason::RemovedElsewhere,
-                format!(
-                    "{id} was there and is not listed any more; it is not made again by itself. If it was closed on \
-                     purpose, take the manifest out; if a new one is wanted: bursar reaffirm {client}"
-                ),
+            let message = format!(
+                "{id} was there and is not listed any more; it is not made again by itself. If it was closed on \
+                 purpose, take the manifest out; if a new one is wanted: bursar reaffirm {client}"
             );
+            (Reason::RemovedElsewhere, message)
         }
-        (Past::Undone { account: _, invited }, Op::AddMember { email, access: _ }) => {
+        Op::AddMember { email, access: _ } => {
             let (reason, what) = if *invited {
                 (Reason::InvitationGone, "had been invited, and the invitation was revoked or declined")
             } else {
                 (Reason::RemovedElsewhere, "had been added, and somebody removed them since")
             };
-            action.hold(
-                ActionState::Blocked,
-                reason,
-                format!(
-                    "{email} {what}; they are not added again by themselves. If that was right, take them out of the \
-                     manifests; if not: bursar reaffirm {client} {email}"
-                ),
+            let message = format!(
+                "{email} {what}; they are not added again by themselves. If that was right, take them out of the \
+                 manifests; if not: bursar reaffirm {client} {email}"
             );
+            (reason, message)
         }
         // Everything else states an end, and is set right.
-        (Past::Undone { .. }, _) => {}
-    }
+        _ => return,
+    };
+    action.hold(ActionState::Blocked, reason, message);
 }

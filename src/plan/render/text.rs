@@ -66,7 +66,9 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
     });
     section(&mut out, "Look at", notices, paint);
     let rails = plan.rails.iter().map(|rail| format!("{} {}: {}", rail.flag, rail.value, rail.message));
-    section(&mut out, "Guard rails", rails, paint);
+    let capped = plan.rails.iter().any(|rail| rail.is_cap());
+    let pass = capped.then(|| format!("to let exactly this plan pass, once: --approve {}", plan.digest));
+    section(&mut out, "Guard rails", rails.chain(pass), paint);
     if let Some(money) = money(plan) {
         let _ = writeln!(out, "{money}");
     }

@@ -8,6 +8,8 @@ use bursar::journal::{
     Batch, Contents, EntryKind, FactKind, InMemory, Journal, JournalError, Owner, Put, Query, Recorded, Row, ScopeId,
 };
 
+use crate::support_postgres::Database;
+
 use super::worlds::{Folder, Memory, Place, at, entry, fact, fresh_id, put, row, rows, scope};
 
 macro_rules! every_kind {
@@ -22,6 +24,14 @@ macro_rules! every_kind {
             $(#[tokio::test]
             async fn $check() {
                 super::$check(&super::Folder::new()).await;
+            })*
+        }
+        mod in_postgresql {
+            $(#[tokio::test]
+            async fn $check() {
+                if let Some(place) = super::Database::new().await {
+                    super::$check(&place).await;
+                }
             })*
         }
     };

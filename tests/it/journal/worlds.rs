@@ -15,13 +15,13 @@ use tempfile::TempDir;
 /// Where journals of one kind are made and opened again.
 pub trait Place: Send + Sync {
     /// To carry out; made where there is none.
-    async fn open(&self) -> Box<dyn Journal>;
+    fn open(&self) -> impl Future<Output = Box<dyn Journal>> + Send;
 
     /// Beside an open one, as another process would; none where that cannot be.
-    async fn beside(&self) -> Option<Box<dyn Journal>>;
+    fn beside(&self) -> impl Future<Output = Option<Box<dyn Journal>>> + Send;
 
     /// An empty one of the same kind somewhere else.
-    async fn another(&self) -> Box<dyn Journal>;
+    fn another(&self) -> impl Future<Output = Box<dyn Journal>> + Send;
 
     /// Whether what was written is there when it is opened again.
     fn lasts(&self) -> bool;

@@ -4,6 +4,7 @@
 mod faces;
 mod linted;
 mod members;
+mod memory;
 mod properties;
 mod rails;
 mod standing;
