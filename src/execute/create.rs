@@ -93,7 +93,8 @@ impl Executor<'_> {
             Outcome::Unknown { .. } | Outcome::Done => Answer::Unknown { verdict: verdict::settling(&error) },
             Outcome::Refused { reason: Refusal::Conflict } if key.is_some() => Answer::StillRunning { verdict },
             Outcome::Refused { reason: Refusal::KeyReused } if key.is_some() => Answer::KeyReused { verdict },
-            Outcome::Refused { .. } | Outcome::Quota { .. } => Answer::Refused { verdict },
+            Outcome::Quota { sent: true, .. } => Answer::TurnedAway { verdict },
+            Outcome::Refused { .. } => Answer::Refused { verdict },
         };
         Err((self.record(row, answer).await, outcome, error))
     }

@@ -374,7 +374,11 @@ async fn a_429_holds_everything_for_a_minute_unless_it_says_how_long() {
         .await;
         let reader = world.reader();
         let error = reader.accounts().await.unwrap_err();
-        assert_eq!(error.kind, ApiErrorKind::Quota { resets_in: Duration::from_secs(seconds), sent: true }, "{reset:?}");
+        assert_eq!(
+            error.kind,
+            ApiErrorKind::Quota { resets_in: Duration::from_secs(seconds), sent: true },
+            "{reset:?}"
+        );
         assert!(matches!(reader.identity().await.unwrap_err().kind, ApiErrorKind::Quota { .. }));
         assert_eq!(world.lines().len(), 1);
     }

@@ -91,7 +91,8 @@ pub fn judged(seed: u64, script: &Script) -> Story {
 
 /// The names of accounts that were made more than once, one each time too many.
 pub fn duplicates(story: &Story) -> usize {
-    story.made.len() - CLIENTS.iter().filter(|(name, _)| story.made.iter().any(|made| made.name.ends_with(name))).count()
+    story.made.len()
+        - CLIENTS.iter().filter(|(name, _)| story.made.iter().any(|made| made.name.ends_with(name))).count()
 }
 
 fn entries(story: &Story) -> impl Iterator<Item = &Entry> {

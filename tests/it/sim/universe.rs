@@ -128,8 +128,6 @@ pub struct Question {
     pub at: Duration,
     /// The account's name.
     pub account: String,
-    /// The operation.
-    pub row: Row,
 }
 
 /// What a seed and a script led to.
@@ -238,8 +236,7 @@ async fn sandbox(seed: u64, terms: &Terms) -> Embedded {
     };
     let Terms { without, list_delay, settle_delay, invites, second_wish: _ } = terms.clone();
     let member_mode = if invites { MemberMode::Invite } else { MemberMode::Registered };
-    let options =
-        Options { users, without, list_delay, settle_delay, member_mode, ..unlimited() };
+    let options = Options { users, without, list_delay, settle_delay, member_mode, ..unlimited() };
     embed(options, surroundings).await.unwrap()
 }
 
@@ -368,7 +365,7 @@ impl Universe {
             let put = Put { seen: row.version, row: Row { version: row.version + 1, ..next } };
             let batch = Batch { rows: vec![put], ..Batch::default() };
             self.disk().journal.commit(&row.operation.scope, batch).await.unwrap();
-            self.questions.push(Question { at: self.network.age(), account, row });
+            self.questions.push(Question { at: self.network.age(), account });
         }
     }
 }
