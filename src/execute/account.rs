@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{Access, AccountId, ClientName, Email, MemberId, PlanId};
+use crate::domain::{Access, AccountId, ClientName, Email, MemberId, PlanId, RequestId};
 use crate::journal::request::{agrees, is_in_force};
 use crate::journal::{FactKind, Intent};
 use crate::plan::{AccountPlan, Action, ActionState, ObservedAccount, Op, OpKind, Reading, Verdict};
-use crate::provider::{Account, AccountPatch, Member, MemberState, Subscription, SubscriptionState};
+use crate::provider::{Account, AccountPatch, Member, MemberState, Subscription, SubscriptionState, Written};
 
 use super::create::Created;
 use super::intent::{Why, intent};
@@ -30,12 +30,14 @@ pub struct Run<'a> {
     account: &'a AccountPlan,
     carried: Carried,
     undone: BTreeSet<OpKind>,
+    /// The server's id of the last request that was carried out.
+    request_id: Option<RequestId>,
 }
 
 impl<'a> Run<'a> {
     pub fn new(executor: &'a Executor<'a>, client: &'a ClientName, account: &'a AccountPlan, carried: Carried) -> Self {
         let undone = carried.verdicts.iter().map(|(key, _)| key.op).collect();
-        Self { executor, client, account, carried, undone }
+        Self { executor, client, account, carried, undone, request_id: None }
     }
 
     pub fn into_carried(self) -> Carried {
@@ -56,7 +58,8 @@ impl<'a> Run<'a> {
         progress.begun(self.client, action);
         match self.send(action).await {
             Ok(()) => {
-                let applied = Action { state: ActionState::Applied, reason: None, ..action.clone() };
+                let request_id = self.request_id.take();
+                let applied = Action { state: ActionState::Applied, reason: None, request_id, ..action.clone() };
                 progress.applied(self.client, &applied);
                 self.carried.applied.push(applied);
             }
@@ -120,6 +123,17 @@ impl<'a> Run<'a> {
         intent(why, action, observed.map(|observed| &observed.account.id), offer, now, self.executor.keys())
     }
 
+    /// What is there now, where it was done.
+    fn settled<T>(&mut self, sent: Sent<T>) -> Result<T, Stop> {
+        match sent {
+            Sent::Done(Written { value, request_id }) => {
+                self.request_id = request_id;
+                Ok(value)
+            }
+            Sent::NoSeatFree(verdict) | Sent::Not(verdict) => Err(Stop::Verdict(verdict)),
+        }
+    }
+
     fn id(&self) -> Result<AccountId, Stop> {
         self.carried
             .observed
@@ -134,7 +148,9 @@ impl<'a> Run<'a> {
 
     async fn create(&mut self, intent: &Intent) -> Result<(), Stop> {
         match self.executor.create(intent).await {
-            Created::One(account) => {
+            Created::One(written) => {
+                let Written { value: account, request_id } = *written;
+                self.request_id = request_id;
                 let owner = Member {
                     id: MemberId::new(""),
                     email: self.executor.identity.email.clone(),
@@ -142,7 +158,7 @@ impl<'a> Run<'a> {
                     state: MemberState::Active,
                 };
                 self.carried.observed = Some(ObservedAccount {
-                    account: Account { subscription: None, members: None, ..*account },
+                    account: Account { subscription: None, members: None, ..account },
                     subscription: Reading::Seen(None),
                     members: Reading::Seen(vec![owner]),
                 });
@@ -170,7 +186,7 @@ impl<'a> Run<'a> {
                 |_| false,
             )
             .await;
-        let account = settled(sent)?;
+        let account = self.settled(sent)?;
         if let Some(observed) = self.observed() {
             observed.account = Account { subscription: None, members: None, ..account };
         }
@@ -192,7 +208,7 @@ impl<'a> Run<'a> {
                 |_| false,
             )
             .await;
-        let subscription = settled(sent)?;
+        let subscription = self.settled(sent)?;
         if subscription.state == SubscriptionState::Subscribing {
             // Nobody can be added before its payment has settled: what needs it is left to the
             // plan after that.
@@ -238,7 +254,7 @@ impl<'a> Run<'a> {
                 |()| false,
             )
             .await;
-        settled(sent)?;
+        self.settled(sent)?;
         if let Some(observed) = self.observed() {
             observed.account.plan = None;
             if let Reading::Seen(Some(subscription)) = &mut observed.subscription {
@@ -264,7 +280,7 @@ impl<'a> Run<'a> {
         if matches!(sent, Sent::NoSeatFree(_)) && unregistered {
             return Err(Stop::NeedsSeat);
         }
-        let member = settled(sent)?;
+        let member = self.settled(sent)?;
         if member.state == MemberState::Active {
             self.carried.registered.push(email.clone());
         }
@@ -291,7 +307,7 @@ impl<'a> Run<'a> {
                 |_| false,
             )
             .await;
-        let changed = settled(sent)?;
+        let changed = self.settled(sent)?;
         if let Some(ObservedAccount { members: Reading::Seen(members), .. }) = self.observed() {
             members.retain(|present| present.email != *email);
             members.push(changed);
@@ -315,18 +331,11 @@ impl<'a> Run<'a> {
                 |()| false,
             )
             .await;
-        settled(sent)?;
+        self.settled(sent)?;
         if let Some(ObservedAccount { members: Reading::Seen(members), .. }) = self.observed() {
             members.retain(|present| present.email != *email);
         }
         Ok(())
-    }
-}
-
-fn settled<T>(sent: Sent<T>) -> Result<T, Stop> {
-    match sent {
-        Sent::Done(value) => Ok(value),
-        Sent::NoSeatFree(verdict) | Sent::Not(verdict) => Err(Stop::Verdict(verdict)),
     }
 }
 

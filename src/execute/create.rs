@@ -6,7 +6,7 @@ use crate::domain::AccountId;
 use crate::journal::request::made_by;
 use crate::journal::{Answer, BookError, Intent, Permit, Repeat, Request, Row, Sight, State};
 use crate::plan::{OpKind, Verdict};
-use crate::provider::{Account, ApiError, NewAccount};
+use crate::provider::{Account, ApiError, NewAccount, Written};
 
 use super::outcome::{Outcome, Refusal, classify};
 use super::verdict::{self, not_done, not_permitted};
@@ -15,7 +15,7 @@ use super::{Executor, TRIES};
 /// How creating ended.
 pub enum Created {
     /// There is exactly one, by the answer or by reading back.
-    One(Box<Account>),
+    One(Box<Written<Account>>),
     /// There are several that could be it: an alarm.
     Several(Vec<AccountId>),
     /// Refused, never sent, or not known.
@@ -36,7 +36,7 @@ impl Executor<'_> {
                 return Created::Not(verdict::failed(None, message));
             };
             let (row, outcome, error) = match self.send_create(&permit, &new).await {
-                Ok(account) => return Created::One(Box::new(account)),
+                Ok(written) => return Created::One(Box::new(written)),
                 Err(ended) => ended,
             };
             let go_on = match row.as_ref().map(|row| (row.state, row.repeat)) {
@@ -70,7 +70,7 @@ impl Executor<'_> {
         &self,
         permit: &Permit,
         new: &NewAccount,
-    ) -> Result<Account, (Option<Row>, Outcome, ApiError)> {
+    ) -> Result<Written<Account>, (Option<Row>, Outcome, ApiError)> {
         let row = &permit.row;
         let key = (row.repeat == Repeat::UnderKey).then(|| row.operation.key(row.attempt));
         let sent = if self.book.holds(permit) {
@@ -79,10 +79,10 @@ impl Executor<'_> {
             Err(verdict::too_late("POST /accounts"))
         };
         let error = match sent {
-            Ok(account) => {
-                let answer = Answer::Done { account: Some(account.id.clone()), invited: false, request_id: None };
-                self.record(row, answer).await;
-                return Ok(account);
+            Ok(written) => {
+                let (account, request_id) = (Some(written.value.id.clone()), written.request_id.clone());
+                self.record(row, Answer::Done { account, invited: false, request_id }).await;
+                return Ok(written);
             }
             Err(error) => error,
         };
@@ -121,7 +121,7 @@ impl Executor<'_> {
             }
             match ours.len() {
                 0 => {}
-                1 => return Created::One(Box::new(ours.remove(0))),
+                1 => return Created::One(Box::new(Written { value: ours.remove(0), request_id: None })),
                 _ => return Created::Several(ids),
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::journal::{Answer, BookError, Intent, Row, Sight};
 use crate::plan::{OpKind, Verdict};
-use crate::provider::ApiError;
+use crate::provider::{ApiError, Written};
 
 use super::outcome::{Outcome, Refusal, classify};
 use super::verdict::{self, not_done, not_permitted};
@@ -15,7 +15,7 @@ use super::{Executor, TRIES};
 /// How sending ended.
 pub enum Sent<T> {
     /// It is so now, by the answer or by reading back.
-    Done(T),
+    Done(Written<T>),
     /// The person is a user, and no seat is free.
     NoSeatFree(Verdict),
     /// It is not, for this reason.
@@ -36,7 +36,7 @@ impl Executor<'_> {
     ) -> Sent<T>
     where
         Send: FnMut() -> SendFuture,
-        SendFuture: Future<Output = Result<T, ApiError>>,
+        SendFuture: Future<Output = Result<Written<T>, ApiError>>,
         Back: FnMut() -> BackFuture,
         BackFuture: Future<Output = Result<Option<T>, ApiError>>,
     {
@@ -48,10 +48,10 @@ impl Executor<'_> {
             };
             let sent = if self.book.holds(&permit) { send().await } else { Err(verdict::too_late("the request")) };
             let error = match sent {
-                Ok(value) => {
-                    let answer = Answer::Done { account: None, invited: invited(&value), request_id: None };
-                    self.record(&permit.row, answer).await;
-                    return Sent::Done(value);
+                Ok(written) => {
+                    let (invited, request_id) = (invited(&written.value), written.request_id.clone());
+                    self.record(&permit.row, Answer::Done { account: None, invited, request_id }).await;
+                    return Sent::Done(written);
                 }
                 Err(error) => error,
             };
@@ -72,7 +72,7 @@ impl Executor<'_> {
                 Outcome::Unknown { .. } => {
                     self.pause(attempt).await;
                     match self.look_back(row.as_ref(), &mut read_back).await {
-                        Some(Some(value)) => return Sent::Done(value),
+                        Some(Some(value)) => return Sent::Done(Written { value, request_id: None }),
                         // Not read: it may have happened, so it is not sent again now.
                         None => return Sent::Not(told),
                         Some(None) if attempt >= TRIES || self.cancel.is_cancelled() => return Sent::Not(told),
@@ -82,7 +82,7 @@ impl Executor<'_> {
                 // It is there, or gone, already: it may be so by an earlier attempt of ours.
                 Outcome::Refused { reason: Refusal::AlreadyTaken | Refusal::Conflict | Refusal::Gone } => {
                     return match self.look_back(row.as_ref(), &mut read_back).await {
-                        Some(Some(value)) => Sent::Done(value),
+                        Some(Some(value)) => Sent::Done(Written { value, request_id: None }),
                         Some(None) | None => Sent::Not(told),
                     };
                 }

@@ -18,7 +18,7 @@ pub use error::{ApiError, ApiErrorKind};
 pub use token::{Token, TokenError};
 pub use types::{
     Account, AccountPatch, Capabilities, Capability, IdempotencyKey, Identity, Member, MemberState, NewAccount, Offer,
-    PlanOffer, Scope, Subscription, SubscriptionState,
+    PlanOffer, Scope, Subscription, SubscriptionState, Written,
 };
 
 use crate::domain::{Access, AccountId, Email, MemberId, PlanId};
@@ -62,10 +62,14 @@ pub trait Read: Send + Sync {
 pub trait Write: Send + Sync {
     /// `POST /accounts`: the only call that makes a second thing when it is repeated
     /// without a key.
-    async fn create_account(&self, new: &NewAccount, key: Option<&IdempotencyKey>) -> Result<Account, ApiError>;
+    async fn create_account(
+        &self,
+        new: &NewAccount,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Written<Account>, ApiError>;
 
     /// Changes name or notification email.
-    async fn update_account(&self, id: &AccountId, patch: &AccountPatch) -> Result<Account, ApiError>;
+    async fn update_account(&self, id: &AccountId, patch: &AccountPatch) -> Result<Written<Account>, ApiError>;
 
     /// Chooses the plan and the seats: the first subscription, a change, or both at once.
     /// `seats: None` leaves them as they are (or at what the plan includes).
@@ -74,17 +78,17 @@ pub trait Write: Send + Sync {
         id: &AccountId,
         plan: &PlanId,
         seats: Option<u32>,
-    ) -> Result<Subscription, ApiError>;
+    ) -> Result<Written<Subscription>, ApiError>;
 
     /// Cancels the subscription; the account's domains stop resolving at once (rule 8).
-    async fn delete_subscription(&self, id: &AccountId) -> Result<(), ApiError>;
+    async fn delete_subscription(&self, id: &AccountId) -> Result<Written<()>, ApiError>;
 
     /// Adds a person by the email of their registered user (rule 12).
-    async fn add_member(&self, id: &AccountId, email: &Email, access: Access) -> Result<Member, ApiError>;
+    async fn add_member(&self, id: &AccountId, email: &Email, access: Access) -> Result<Written<Member>, ApiError>;
 
     /// Changes what a member may do.
-    async fn set_access(&self, id: &AccountId, member: &MemberId, access: Access) -> Result<Member, ApiError>;
+    async fn set_access(&self, id: &AccountId, member: &MemberId, access: Access) -> Result<Written<Member>, ApiError>;
 
     /// Removes a member, or revokes an invitation.
-    async fn remove_member(&self, id: &AccountId, member: &MemberId) -> Result<(), ApiError>;
+    async fn remove_member(&self, id: &AccountId, member: &MemberId) -> Result<Written<()>, ApiError>;
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::{Access, AccountId, AccountName, Email, MemberId, Money, PlanFamily, PlanId};
+use crate::domain::{Access, AccountId, AccountName, Email, MemberId, Money, PlanFamily, PlanId, RequestId};
 
 /// Which API, whose token, which world: two processes with the same scope speak of the
 /// same accounts.
@@ -251,6 +251,15 @@ pub struct AccountPatch {
     pub name: Option<AccountName>,
     /// The new notification email.
     pub email: Option<Email>,
+}
+
+/// What a write brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written<T> {
+    /// What is there now.
+    pub value: T,
+    /// The server's id of the request, for the history.
+    pub request_id: Option<RequestId>,
 }
 
 /// The name of one attempt, under which the server carries a request out once.

@@ -8,6 +8,7 @@ mod converge;
 mod daemon;
 mod demo;
 mod deploy;
+mod disk;
 mod flow;
 mod generated_history;
 mod generated_openapi;

@@ -40,10 +40,10 @@ async fn carry_out(writer: &Writer, op: OpKind) -> Result<(), ApiError> {
         }
         OpKind::Subscribe => writer.put_subscription(&id, &plan, None).await.map(drop),
         OpKind::ChangePlan | OpKind::SetSeats => writer.put_subscription(&id, &plan, Some(3)).await.map(drop),
-        OpKind::RemoveMember => writer.remove_member(&id, &member).await,
+        OpKind::RemoveMember => writer.remove_member(&id, &member).await.map(drop),
         OpKind::AddMember => writer.add_member(&id, &email, Access::Limited).await.map(drop),
         OpKind::SetAccess => writer.set_access(&id, &member, Access::Full).await.map(drop),
-        OpKind::Unsubscribe => writer.delete_subscription(&id).await,
+        OpKind::Unsubscribe => writer.delete_subscription(&id).await.map(drop),
     }
 }
 

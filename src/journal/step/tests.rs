@@ -158,7 +158,7 @@ fn every_state_and_event_of_what_is_never_repeated() {
       orphaned at its deadline: - State
       orphaned after it: - State
       orphaned, proved: - State
-      doubted: Unknown #1 sends 0 at -/40/-, in doubt -> LookFor from 220
+      doubted: Unknown #1 sends 0 at 40/40/-, in doubt -> LookFor from 220
       taken over: Prepared #1 sends 0 at -/-/-, theirs -> Look
       there: Done #1 sends 0 at -/-/30, account 7 -> Rest
       absent, early: - State
@@ -345,7 +345,7 @@ fn differences(repeat: Repeat) -> String {
 fn what_differs_where_the_server_has_keys() {
     insta::assert_snapshot!(differences(Repeat::UnderKey), @r"
     Prepared: permit: Sending #1 sends 1 at 300/320/- -> Send until 320
-    Prepared: doubted: Unknown #1 sends 0 at -/40/-, in doubt -> SendAgain until -377708580001
+    Prepared: doubted: Unknown #1 sends 0 at 40/40/-, in doubt -> SendAgain until 43240
     Prepared: taken over: Prepared #1 sends 0 at -/-/-, theirs -> AskPermit
     Sending: not sent: Prepared #1 sends 0 at -/-/- -> AskPermit
     Sending: still running: Unknown #1 sends 1 at 0/20/-, in doubt -> SendAgain until 43200

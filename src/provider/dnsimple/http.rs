@@ -271,6 +271,10 @@ impl Answer {
     pub(super) fn status(&self) -> u16 {
         self.status
     }
+
+    pub(super) fn request_id(&self) -> Option<&RequestId> {
+        self.request_id.as_ref()
+    }
 }
 
 fn is_html(headers: &HeaderMap) -> bool {

@@ -12,7 +12,7 @@ use super::http::{ANSWER_CAP, Answer, Call, Wire};
 use super::wire::{AccountJson, MemberJson, SubscriptionJson, is_id};
 use crate::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
 use crate::provider::{Account, AccountPatch, ApiError, IdempotencyKey, Member, NewAccount, Subscription};
-use crate::provider::{SubscriptionState, Write};
+use crate::provider::{SubscriptionState, Write, Written};
 
 /// Writes to the account API. Clones share count and quota with their reader.
 #[derive(Debug, Clone)]
@@ -57,17 +57,21 @@ impl Writer {
         answer: &Answer,
         into: impl FnOnce(J) -> T,
         disagreement: impl FnOnce(&T) -> Option<&'static str>,
-    ) -> Result<T, ApiError> {
+    ) -> Result<Written<T>, ApiError> {
         let said = into(self.wire.parse::<J>(answer)?.data);
         match disagreement(&said) {
-            None => Ok(said),
+            None => Ok(Written { value: said, request_id: answer.request_id().cloned() }),
             Some(other) => Err(self.wire.unclear(answer, &format!("the answer names {other} than the request"))),
         }
     }
 
     /// A deletion is answered with nothing at all.
-    fn emptied(&self, answer: &Answer) -> Result<(), ApiError> {
-        if answer.status() == 204 { Ok(()) } else { Err(self.wire.unclear(answer, "another answer than 204")) }
+    fn emptied(&self, answer: &Answer) -> Result<Written<()>, ApiError> {
+        if answer.status() == 204 {
+            Ok(Written { value: (), request_id: answer.request_id().cloned() })
+        } else {
+            Err(self.wire.unclear(answer, "another answer than 204"))
+        }
     }
 }
 
@@ -104,7 +108,11 @@ fn member_differs(said: &Member, email: &Email, access: Access) -> Option<&'stat
 
 #[async_trait]
 impl Write for Writer {
-    async fn create_account(&self, new: &NewAccount, key: Option<&IdempotencyKey>) -> Result<Account, ApiError> {
+    async fn create_account(
+        &self,
+        new: &NewAccount,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Written<Account>, ApiError> {
         let NewAccount { name, email } = new;
         let target = Target { method: Method::POST, route: "/accounts", path: &["accounts"] };
         let body = json!({"name": name.as_str(), "email": email.as_str()});
@@ -113,7 +121,7 @@ impl Write for Writer {
         self.agreed(&answer, into, |said| account_differs(said, Some(name), Some(email)))
     }
 
-    async fn update_account(&self, id: &AccountId, patch: &AccountPatch) -> Result<Account, ApiError> {
+    async fn update_account(&self, id: &AccountId, patch: &AccountPatch) -> Result<Written<Account>, ApiError> {
         let AccountPatch { name, email } = patch;
         let target = Target { method: Method::PATCH, route: "/accounts/{account}", path: &["accounts", id.as_str()] };
         let mut body = serde_json::Map::new();
@@ -135,7 +143,7 @@ impl Write for Writer {
         id: &AccountId,
         plan: &PlanId,
         seats: Option<u32>,
-    ) -> Result<Subscription, ApiError> {
+    ) -> Result<Written<Subscription>, ApiError> {
         let path = &[id.as_str(), "subscription"];
         let target = Target { method: Method::PUT, route: "/{account}/subscription", path };
         let mut body = json!({"plan_identifier": plan.as_str()});
@@ -147,13 +155,13 @@ impl Write for Writer {
         self.agreed(&answer, SubscriptionJson::into_subscription, differs)
     }
 
-    async fn delete_subscription(&self, id: &AccountId) -> Result<(), ApiError> {
+    async fn delete_subscription(&self, id: &AccountId) -> Result<Written<()>, ApiError> {
         let path = &[id.as_str(), "subscription"];
         let target = Target { method: Method::DELETE, route: "/{account}/subscription", path };
         self.emptied(&self.send(target, None, None).await?)
     }
 
-    async fn add_member(&self, id: &AccountId, email: &Email, access: Access) -> Result<Member, ApiError> {
+    async fn add_member(&self, id: &AccountId, email: &Email, access: Access) -> Result<Written<Member>, ApiError> {
         let path = &[id.as_str(), "members"];
         let target = Target { method: Method::POST, route: "/{account}/members", path };
         let body = json!({"email": email.as_str(), "access": access});
@@ -161,7 +169,7 @@ impl Write for Writer {
         self.agreed(&answer, MemberJson::into_member, |said| member_differs(said, email, access))
     }
 
-    async fn set_access(&self, id: &AccountId, member: &MemberId, access: Access) -> Result<Member, ApiError> {
+    async fn set_access(&self, id: &AccountId, member: &MemberId, access: Access) -> Result<Written<Member>, ApiError> {
         let path = &[id.as_str(), "members", member.as_str()];
         let target = Target { method: Method::PATCH, route: "/{account}/members/{member}", path };
         let answer = self.send(target, Some(json!({"access": access})), None).await?;
@@ -174,7 +182,7 @@ impl Write for Writer {
         })
     }
 
-    async fn remove_member(&self, id: &AccountId, member: &MemberId) -> Result<(), ApiError> {
+    async fn remove_member(&self, id: &AccountId, member: &MemberId) -> Result<Written<()>, ApiError> {
         let path = &[id.as_str(), "members", member.as_str()];
         let target = Target { method: Method::DELETE, route: "/{account}/members/{member}", path };
         self.emptied(&self.send(target, None, None).await?)

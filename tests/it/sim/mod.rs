@@ -3,6 +3,7 @@
 //! seed, on paused time. The sandbox's ledger is the judge.
 //!
 //! `BURSAR_SEEDS=10000` makes a long run of it, `BURSAR_SEED=7` tells the story of one seed.
+#![allow(clippy::print_stdout, reason = "a run says what it ran, and a story is told")]
 
 mod embedded;
 mod faulty;
