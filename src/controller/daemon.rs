@@ -322,7 +322,7 @@ impl Daemon {
         let backoff = Duration::from_secs(5).saturating_mul(1 << self.full_tries.min(6)).min(self.timing.interval);
         let backoff = match trouble {
             PassError::Api(error) => match &error.kind {
-                ApiErrorKind::Quota { resets_in } => *resets_in + Duration::from_secs(1),
+                ApiErrorKind::Quota { resets_in, sent: _ } => *resets_in + Duration::from_secs(1),
                 _ => backoff,
             },
             PassError::Journal(_) => backoff,

@@ -209,6 +209,11 @@ impl<'a> Run<'a> {
             )
             .await;
         let subscription = self.settled(sent)?;
+        if subscription.state == SubscriptionState::Subscribing {
+            // Nobody can be added before its payment has settled: what needs it is left to the
+            // plan after that.
+            self.undone.insert(op);
+        }
         if let Some(observed) = self.observed() {
             observed.account.plan = Some(subscription.plan.clone());
             observed.subscription = Reading::Seen(Some(subscription));

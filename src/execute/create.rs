@@ -89,11 +89,12 @@ impl Executor<'_> {
         let outcome = classify(OpKind::CreateAccount, Err(&error));
         let verdict = not_done(OpKind::CreateAccount, &outcome, &error);
         let answer = match outcome {
-            Outcome::NotSent => Answer::NotSent { verdict },
+            Outcome::NotSent | Outcome::Quota { sent: false, .. } => Answer::NotSent { verdict },
             Outcome::Unknown { .. } | Outcome::Done => Answer::Unknown { verdict: verdict::settling(&error) },
             Outcome::Refused { reason: Refusal::Conflict } if key.is_some() => Answer::StillRunning { verdict },
             Outcome::Refused { reason: Refusal::KeyReused } if key.is_some() => Answer::KeyReused { verdict },
-            Outcome::Refused { .. } | Outcome::Quota { .. } => Answer::Refused { verdict },
+            Outcome::Quota { sent: true, .. } => Answer::TurnedAway { verdict },
+            Outcome::Refused { .. } => Answer::Refused { verdict },
         };
         Err((self.record(row, answer).await, outcome, error))
     }

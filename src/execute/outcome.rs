@@ -24,6 +24,8 @@ pub enum Outcome {
     Quota {
         /// From now on.
         resets_in: Duration,
+        /// Whether the request was sent, and refused; else it was kept back.
+        sent: bool,
     },
     /// It may have happened or not: read back before anything else.
     Unknown {
@@ -83,7 +85,7 @@ pub fn classify(op: OpKind, result: Result<(), &ApiError>) -> Outcome {
     };
     match &error.kind {
         ApiErrorKind::NotSent { .. } => Outcome::NotSent,
-        ApiErrorKind::Quota { resets_in } => Outcome::Quota { resets_in: *resets_in },
+        ApiErrorKind::Quota { resets_in, sent } => Outcome::Quota { resets_in: *resets_in, sent: *sent },
         ApiErrorKind::Unclear { status: _, probably_done, why: _ } => {
             Outcome::Unknown { probably_done: *probably_done }
         }
@@ -263,7 +265,9 @@ mod tests {
             assert_eq!(classify(op, Ok(())), Outcome::Done);
             assert_eq!(of(op, ApiErrorKind::NotSent { why: why() }), Outcome::NotSent);
             let resets_in = Duration::from_secs(60);
-            assert_eq!(of(op, ApiErrorKind::Quota { resets_in }), Outcome::Quota { resets_in });
+            for sent in [false, true] {
+                assert_eq!(of(op, ApiErrorKind::Quota { resets_in, sent }), Outcome::Quota { resets_in, sent });
+            }
             assert_eq!(of(op, ApiErrorKind::AccountToken), Outcome::Refused { reason: Refusal::Unauthorized });
             for (status, probably_done) in [(None, false), (Some(302), false), (Some(502), false), (Some(201), true)] {
                 let kind = ApiErrorKind::Unclear { status, probably_done, why: why() };

@@ -58,7 +58,7 @@ impl Executor<'_> {
             let outcome = classify(op, Err(&error));
             let told = not_done(op, &outcome, &error);
             let answer = match outcome {
-                Outcome::NotSent => Answer::NotSent { verdict: told.clone() },
+                Outcome::NotSent | Outcome::Quota { sent: false, .. } => Answer::NotSent { verdict: told.clone() },
                 Outcome::Unknown { .. } | Outcome::Done => Answer::Unknown { verdict: told.clone() },
                 Outcome::Refused { .. } | Outcome::Quota { .. } => Answer::Refused { verdict: told.clone() },
             };
@@ -153,7 +153,7 @@ impl Executor<'_> {
     /// Waits as an outcome asks for before the next try; `false` where that is too long.
     pub(super) async fn wait(&self, outcome: &Outcome, attempt: u32) -> bool {
         match outcome {
-            Outcome::Quota { resets_in } => self.wait_for_quota(*resets_in).await,
+            Outcome::Quota { resets_in, sent: _ } => self.wait_for_quota(*resets_in).await,
             _ => {
                 self.pause(attempt).await;
                 true

@@ -81,7 +81,7 @@ pub fn several(ids: &[AccountId]) -> Verdict {
 pub fn not_done(op: OpKind, outcome: &Outcome, error: &ApiError) -> Verdict {
     let (state, reason, message) = match outcome {
         Outcome::NotSent => (VerdictState::Failed, None, format!("{error}; nothing was done, it is tried again")),
-        Outcome::Quota { resets_in } => (
+        Outcome::Quota { resets_in, sent: _ } => (
             VerdictState::Failed,
             Some(Reason::QuotaExhausted),
             format!("the quota of requests is used up; nothing was done, it goes on in {} s", resets_in.as_secs()),

@@ -88,6 +88,9 @@ pub enum Answer {
     },
     /// Nothing was written to the wire.
     NotSent { verdict: Verdict },
+    /// The server did nothing, and would do the same later (429): the attempt goes on under
+    /// its key, so that whoever lost the journal comes to the same one.
+    TurnedAway { verdict: Verdict },
     /// The server did nothing.
     Refused { verdict: Verdict },
     /// Under a key: the first request with it still runs.
@@ -281,8 +284,8 @@ fn answered(row: &mut Row, owner: &Owner, now: Timestamp, answer: &Answer) -> Re
             row.request_id.clone_from(request_id);
             done(row, now);
         }
-        Answer::NotSent { verdict } => {
-            row.sends -= 1;
+        Answer::NotSent { verdict } | Answer::TurnedAway { verdict } => {
+            row.sends -= u32::from(matches!(answer, Answer::NotSent { .. }));
             told(row, verdict);
             row.state = if row.in_doubt { State::Unknown } else { State::Prepared };
             if row.state == State::Prepared {

@@ -42,6 +42,9 @@ pub enum ApiErrorKind {
     Quota {
         /// From now on, by the same answer's clock, clamped to at most an hour and a bit.
         resets_in: Duration,
+        /// Whether the request was sent, and refused; else it was kept back, for the window is
+        /// known to be closed.
+        sent: bool,
     },
     /// An answer that proves nothing: 408, 5xx, HTML, a redirect, a truncated, oversized or
     /// unexpected body, a time-out, a reset. A write may or may not have happened.
@@ -97,7 +100,7 @@ impl fmt::Display for ApiError {
                     "this is the token of one account; make a user token, which sees every account of its user",
                 )?;
             }
-            ApiErrorKind::Quota { resets_in } => {
+            ApiErrorKind::Quota { resets_in, sent: _ } => {
                 write!(f, "429 the quota is used up; it opens again in {} s", resets_in.as_secs())?;
             }
             ApiErrorKind::Unclear { status: Some(status), why, .. } => write!(f, "{status}: {why}")?,

@@ -357,7 +357,7 @@ async fn a_used_up_quota_stops_everything_without_sending() {
     let read = reader.accounts().await.unwrap_err();
     let written = reader.writer().delete_subscription(&AccountId::new("1")).await.unwrap_err();
     for error in [read, written] {
-        assert!(matches!(error.kind, ApiErrorKind::Quota { resets_in } if resets_in.as_secs() >= 50), "{error}");
+        assert!(matches!(error.kind, ApiErrorKind::Quota { resets_in, .. } if resets_in.as_secs() >= 50), "{error}");
     }
     assert_eq!((world.lines().len(), reader.requests_sent()), (1, 1));
 }
@@ -374,7 +374,11 @@ async fn a_429_holds_everything_for_a_minute_unless_it_says_how_long() {
         .await;
         let reader = world.reader();
         let error = reader.accounts().await.unwrap_err();
-        assert_eq!(error.kind, ApiErrorKind::Quota { resets_in: Duration::from_secs(seconds) }, "{reset:?}");
+        assert_eq!(
+            error.kind,
+            ApiErrorKind::Quota { resets_in: Duration::from_secs(seconds), sent: true },
+            "{reset:?}"
+        );
         assert!(matches!(reader.identity().await.unwrap_err().kind, ApiErrorKind::Quota { .. }));
         assert_eq!(world.lines().len(), 1);
     }

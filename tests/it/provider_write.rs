@@ -125,7 +125,7 @@ async fn whatever_comes_back_a_write_is_sent_once_and_read_as_the_protocol_says(
         (message(412, "Not with this plan"), refused(Refusal::PlanLacksFeature)),
         (message(415, "No"), refused(Refusal::NotOffered)),
         (message(422, "Another body"), refused(Refusal::KeyReused)),
-        (message(429, "quota exceeded"), Outcome::Quota { resets_in: Duration::from_secs(60) }),
+        (message(429, "quota exceeded"), Outcome::Quota { resets_in: Duration::from_secs(60), sent: true }),
         (message(408, "Too slow"), unknown(false)),
         (message(411, "What"), unknown(false)),
         (message(500, "Oops"), unknown(false)),

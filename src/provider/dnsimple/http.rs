@@ -106,7 +106,7 @@ impl Wire {
     pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Answer, ApiError> {
         let request = self.name((&call.method, call.route));
         if let Err(resets_in) = self.meter.check(Instant::now()) {
-            return Err(self.error(request, None, ApiErrorKind::Quota { resets_in }));
+            return Err(self.error(request, None, ApiErrorKind::Quota { resets_in, sent: false }));
         }
         let begun = Instant::now();
         let result = self.answer(call, request).await;
@@ -176,7 +176,7 @@ impl Wire {
             429 => {
                 let resets_in = told.refusal_wait();
                 self.meter.close(told, resets_in, Instant::now());
-                ApiErrorKind::Quota { resets_in }
+                ApiErrorKind::Quota { resets_in, sent: true }
             }
             300..400 => self.proves_nothing(status, "the server redirects, and redirects are not followed"),
             // In the API's own form these prove that nothing was done.
@@ -325,8 +325,8 @@ fn log_failure(error: &ApiError, milliseconds: Option<u128>) {
         ApiErrorKind::Refused { .. } | ApiErrorKind::AccountToken => {
             tracing::debug!(request, status, request_id, milliseconds, "refused");
         }
-        ApiErrorKind::Quota { resets_in } => {
-            tracing::warn!(request, request_id, resets_in_s = resets_in.as_secs(), "the quota is used up");
+        ApiErrorKind::Quota { resets_in, sent } => {
+            tracing::warn!(request, request_id, sent, resets_in_s = resets_in.as_secs(), "the quota is used up");
         }
         ApiErrorKind::Unclear { probably_done, .. } => {
             tracing::warn!(request, status, request_id, milliseconds, probably_done, "no clear answer");

@@ -1,10 +1,13 @@
-//! The real driver, executor and controller in a simulated world: the sandbox's rules, a
-//! network of faults and processes that die, all by one seed, on paused time. The sandbox's
-//! ledger is the judge.
+//! The real driver, executor, journal protocol and controller in a simulated world: the
+//! sandbox's rules, a network and a journal of faults, and processes that die, all by one
+//! seed, on paused time. The sandbox's ledger is the judge.
 //!
 //! `BURSAR_SEEDS=10000` makes a long run of it, `BURSAR_SEED=7` tells the story of one seed.
+#![allow(clippy::print_stdout, reason = "a run says what it ran, and a story is told")]
 
 mod embedded;
+mod faulty;
+mod judge;
 mod life;
 mod network;
 mod universe;
@@ -14,24 +17,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bursar::domain::{AccountName, Email};
+use bursar::journal::State;
 use bursar::provider::{NewAccount, Read as _, Write as _};
+use bursar::sandbox::Extension;
 
+use faulty::Commit;
+use judge::{Counts, counts, duplicates, judged, routes};
 use life::Life;
 use network::{Fate, Trouble};
-use universe::{CLIENTS, Script, Story, Universe, on_paused_time, story};
-
-/// Each thing once, whatever the seed brought.
-fn judged(seed: u64, script: &Script) -> Story {
-    let story = story(seed, script);
-    let told = || format!("seed {seed}, {script:?}: {}", story.told());
-    assert_eq!(story.unrest, None, "it does not end; {}", told());
-    let counts = ["accounts_created", "subscriptions_created", "members_added"].map(|what| story.ledger.count(what));
-    assert_eq!(counts, [3, 3, 6], "{}", told());
-    let mails = story.ledger.0["mails"].as_array().unwrap();
-    let written: BTreeSet<_> = mails.iter().map(|mail| (mail["account_id"].as_u64(), mail["to"].as_str())).collect();
-    assert_eq!((mails.len(), written.len()), (6, 6), "nobody is written to twice; {}", told());
-    story
-}
+use universe::{CLIENTS, Destroyed, Script, Story, Terms, Universe, on_paused_time, story};
 
 /// Does the same for each number below `count`, on every core.
 fn on_every_core<T: Send>(count: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
@@ -51,53 +45,187 @@ fn number_of(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
-#[test]
-fn with_keys_each_thing_happens_once_whatever_the_network_does() {
+/// Seeds of random trouble, each judged; `BURSAR_SEED` tells one of them.
+fn simulate(keys: bool) {
     if let Some(seed) = number_of("BURSAR_SEED") {
-        println!("{}", judged(seed, &Script::random(seed)).told());
+        println!("{}", judged(seed, &Script::random(seed, keys)).told());
         return;
     }
-    let (begun, seeds) = (std::time::Instant::now(), number_of("BURSAR_SEEDS").unwrap_or(200));
-    let stories = on_every_core(seeds, |seed| judged(seed, &Script::random(seed)));
-    let each = |of: fn(&Story) -> f64| stories.iter().map(of).sum::<f64>() / seeds as f64;
+    let (begun, seeds) = (std::time::Instant::now(), number_of("BURSAR_SEEDS").unwrap_or(150));
+    let stories = on_every_core(seeds, |seed| Told::of(&judged(seed, &Script::random(seed, keys))));
+    let sum = |of: fn(&Told) -> u64| stories.iter().map(of).sum::<u64>();
+    let each = |of: fn(&Told) -> u64| sum(of) as f64 / seeds as f64;
     println!(
-        "{seeds} seeds in {:.1} s; each {:.0} requests, {:.1} passes, {:.1} lives; a person was asked {} times",
+        "{seeds} seeds {} keys in {:.1} s; each {:.0} requests, {:.0} commits, {:.1} passes, {:.1} lives; of {} \
+         creates without a clear answer {} had been carried out, of {} permits nothing was told, and {} times a person \
+         was asked",
+        if keys { "with" } else { "without" },
         begun.elapsed().as_secs_f64(),
-        each(|story| story.events.len() as f64),
-        each(|story| story.passes.into()),
-        each(|story| story.lives.into()),
-        stories.iter().map(|story| story.asked).sum::<u32>()
+        each(|told| told.requests),
+        each(|told| told.commits),
+        each(|told| told.passes),
+        each(|told| told.lives),
+        sum(|told| told.creates.in_doubt),
+        sum(|told| told.creates.carried_out),
+        sum(|told| told.creates.untold),
+        sum(|told| told.creates.questions),
     );
-    if seeds >= 200 {
-        let met: BTreeSet<Fate> = stories.iter().flat_map(|story| &story.events).map(|event| event.fate).collect();
+    if seeds >= 100 {
+        let met: BTreeSet<Fate> = stories.iter().flat_map(|told| told.fates.clone()).collect();
         assert!(Fate::MISFORTUNES.iter().all(|fate| met.contains(fate)), "{met:?}");
+        let met: BTreeSet<Commit> = stories.iter().flat_map(|told| told.faults.clone()).collect();
+        assert!(Commit::MISFORTUNES.iter().all(|commit| met.contains(commit)), "{met:?}");
     }
 }
 
+/// What is kept of a story of a million.
+struct Told {
+    requests: u64,
+    commits: u64,
+    passes: u64,
+    lives: u64,
+    creates: Counts,
+    fates: BTreeSet<Fate>,
+    faults: BTreeSet<Commit>,
+}
+
+impl Told {
+    fn of(story: &Story) -> Self {
+        let mut creates = Counts::default();
+        for (name, _) in CLIENTS {
+            let Counts { in_doubt, carried_out, untold, questions } = counts(story, name);
+            creates.in_doubt += in_doubt;
+            creates.carried_out += carried_out;
+            creates.untold += untold;
+            creates.questions += questions;
+        }
+        Self {
+            requests: story.events.len() as u64,
+            commits: story.commits.len() as u64,
+            passes: story.passes.into(),
+            lives: story.lives.into(),
+            creates,
+            fates: story.events.iter().map(|event| event.fate).collect(),
+            faults: story.commits.iter().copied().collect(),
+        }
+    }
+}
+
+fn without_keys() -> Terms {
+    Terms { without: BTreeSet::from([Extension::IdempotencyKeys]), ..Terms::default() }
+}
+
+/// With keys, and without.
+fn both() -> [Terms; 2] {
+    [Terms::default(), without_keys()]
+}
+
 #[test]
-fn a_process_may_die_at_every_point_of_its_input_and_output() {
-    let points = judged(1, &Script::calm()).points;
-    assert!(points > 40, "{points}");
-    let stories = on_every_core(points, |point| judged(point, &Script { deaths: vec![point], ..Script::calm() }));
-    assert!(stories.iter().all(|story| story.lives == 2));
+fn with_keys_each_thing_happens_once_and_nobody_is_asked() {
+    simulate(true);
+}
+
+#[test]
+fn without_keys_each_thing_happens_once_and_who_is_asked_could_not_be_spared() {
+    simulate(false);
+}
+
+#[test]
+fn a_process_may_die_at_every_request_and_every_commit() {
+    for terms in both() {
+        let points = judged(1, &Script::calm(terms.clone())).points;
+        assert!(points > 90, "{points}");
+        let stories = on_every_core(points, |point| {
+            judged(point, &Script { deaths: vec![point], ..Script::calm(terms.clone()) })
+        });
+        assert!(stories.iter().all(|story| story.lives == 2));
+    }
 }
 
 #[test]
 fn each_request_may_go_wrong_in_each_way() {
-    let requests = judged(1, &Script::calm()).events.len() as u64;
     let ways = Fate::MISFORTUNES.len() as u64;
-    on_every_core(requests * ways, |number| {
-        let (request, fate) = ((number / ways) as usize, Fate::MISFORTUNES[(number % ways) as usize]);
-        let story = judged(number, &Script { trouble: Trouble::Once(request, fate), ..Script::calm() });
-        assert_eq!(story.events[request].fate, fate);
+    for terms in both() {
+        let requests = judged(1, &Script::calm(terms.clone())).events.len() as u64;
+        on_every_core(requests * ways, |number| {
+            let (request, fate) = ((number / ways) as usize, Fate::MISFORTUNES[(number % ways) as usize]);
+            let script = Script { trouble: Trouble::Once(request, fate), ..Script::calm(terms.clone()) };
+            let story = judged(number, &script);
+            assert_eq!(story.events[request].fate, fate);
+        });
+    }
+}
+
+/// What a journal that is destroyed costs: accounts that were made twice, what was begun and
+/// not finished when it happened, and how much of that somebody was asked about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Loss {
+    twice: usize,
+    open: usize,
+    asked: usize,
+}
+
+fn loss(keys: bool, destroyed: Destroyed) -> Loss {
+    let points = story(1, &Script::calm(if keys { Terms::default() } else { without_keys() })).points;
+    let seeds = number_of("BURSAR_SEEDS").unwrap_or(100);
+    let losses = on_every_core(seeds, |seed| {
+        let script = Script::random(seed, keys);
+        let death = fastrand::Rng::with_seed(seed).u64(0..points);
+        let story = story(seed, &Script { deaths: vec![death], destroyed: Some(destroyed), ..script.clone() });
+        let (twice, asked) = (duplicates(&story), story.questions.len());
+        let told = || format!("seed {seed}, {script:?}: {}", story.told());
+        assert!(story.unrest.is_none() || twice > 0, "it does not end; {}", told());
+        assert!(twice == 0 || !(keys || destroyed == Destroyed::Waited), "twice; {}", told());
+        let open = story.journals[0].rows.iter().filter(|row| row.state != State::Done).count();
+        Loss { twice, open, asked }
     });
+    let sum = |of: fn(&Loss) -> usize| losses.iter().map(of).sum::<usize>();
+    let loss = Loss { twice: sum(|loss| loss.twice), open: sum(|loss| loss.open), asked: sum(|loss| loss.asked) };
+    println!("{seeds} seeds, keys: {keys}, journal destroyed ({destroyed:?}): {loss:?}");
+    loss
+}
+
+#[test]
+fn a_journal_that_is_destroyed_makes_nothing_twice() {
+    let loss_with_keys = loss(true, Destroyed::AtOnce);
+    assert_eq!((loss_with_keys.twice, loss_with_keys.asked), (0, 0));
+    assert_eq!(loss(false, Destroyed::Waited).twice, 0);
+}
+
+/// The control, and the limit of what looking at the list can do: a request that is still on
+/// its way when its journal is gone shows nowhere (rule R7 refuses another journal).
+#[test]
+fn without_keys_a_journal_is_not_replaced_while_requests_are_on_their_way() {
+    assert!(loss(false, Destroyed::AtOnce).twice > 0, "the wait is needed no more");
+}
+
+#[test]
+fn requests_at_the_server_are_attempts_in_the_journal_for_every_kind_of_write() {
+    let seen = on_every_core(40, |seed| {
+        let script = Script::random(seed, seed % 2 == 0);
+        let terms = Terms { second_wish: true, ..script.terms };
+        routes(&judged(seed, &Script { terms, ..script }))
+    });
+    let seen: BTreeSet<_> = seen.into_iter().flat_map(std::collections::BTreeMap::into_keys).collect();
+    let all = [
+        "DELETE /v2/*/members/*",
+        "DELETE /v2/*/subscription",
+        "PATCH /v2/*/members/*",
+        "PATCH /v2/accounts/*",
+        "POST /v2/*/members",
+        "POST /v2/accounts",
+        "PUT /v2/*/subscription",
+    ];
+    assert_eq!(seen.iter().collect::<Vec<_>>(), all.iter().collect::<Vec<_>>());
 }
 
 #[test]
 fn a_seed_repeats_its_story_to_the_millisecond() {
     on_every_core(10, |seed| {
-        let (one, other) = (story(seed, &Script::random(seed)), story(seed, &Script::random(seed)));
+        let script = Script::random(seed, seed % 2 == 0);
+        let (one, other) = (story(seed, &script), story(seed, &script));
         assert_eq!(one.events, other.events);
+        assert_eq!(one.commits, other.commits);
         assert_eq!(one.ledger.0, other.ledger.0);
     });
 }
@@ -105,7 +233,7 @@ fn a_seed_repeats_its_story_to_the_millisecond() {
 /// The control: what anybody would write first does not come through the same seeds.
 #[test]
 fn a_loop_that_lists_and_then_creates_makes_accounts_twice() {
-    let script = Script { trouble: Trouble::Share(0.3), ..Script::calm() };
+    let script = Script { trouble: Trouble::Share(0.3), ..Script::calm(Terms::default()) };
     let created = on_every_core(60, |seed| {
         on_paused_time(async {
             let universe = Universe::new(seed, &script).await;

@@ -62,6 +62,20 @@ impl Fate {
         Self::Quota,
         Self::CutOff,
     ];
+
+    /// Whether the server gets to see the request.
+    pub const fn arrives(self) -> bool {
+        match self {
+            Self::Answered | Self::AnswerLost | Self::TooLate | Self::CutOff => true,
+            Self::Refused | Self::Lost | Self::Quota => false,
+            Self::Error500 { after } | Self::Html502 { after } => after,
+        }
+    }
+
+    /// Whether the caller can tell from what comes back that nothing was done.
+    pub const fn disproves(self) -> bool {
+        matches!(self, Self::Refused | Self::Quota)
+    }
 }
 
 /// How much goes wrong.
@@ -90,12 +104,23 @@ pub struct Event {
     pub at: Duration,
     /// Method and path.
     pub call: String,
+    /// The name of the account that is to be made, for a create.
+    pub account: Option<String>,
     pub fate: Fate,
+}
+
+/// An account, and when it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Since the world began.
+    pub at: Duration,
+    pub name: String,
+    pub id: String,
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, call, fate } = self;
+        let Self { at, call, account: _, fate } = self;
         write!(f, "{:>12.3} s  {call}  {fate:?}", at.as_secs_f64())
     }
 }
@@ -135,6 +160,7 @@ pub struct Network {
     sandbox: Embedded,
     begun: Instant,
     chance: Mutex<Chance>,
+    made: Mutex<Vec<Made>>,
     /// Held by each request on its way.
     flying: Arc<()>,
 }
@@ -143,7 +169,8 @@ impl Network {
     /// Everything that chance decides comes from the seed.
     pub fn new(sandbox: Embedded, seed: u64, trouble: Trouble) -> Arc<Self> {
         let chance = Chance { rng: Rng::with_seed(seed), trouble, events: Vec::new() };
-        Arc::new(Self { sandbox, begun: Instant::now(), chance: Mutex::new(chance), flying: Arc::new(()) })
+        let (begun, flying) = (Instant::now(), Arc::new(()));
+        Arc::new(Self { sandbox, begun, chance: Mutex::new(chance), made: Mutex::default(), flying })
     }
 
     /// From now on nothing goes wrong.
@@ -168,6 +195,16 @@ impl Network {
         self.chance.lock().unwrap().events.clone()
     }
 
+    /// The accounts that were made so far, as nobody else can know.
+    pub fn made(&self) -> Vec<Made> {
+        self.made.lock().unwrap().clone()
+    }
+
+    /// Since the world began.
+    pub fn age(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
     /// What the sandbox says really happened.
     pub async fn ledger(&self) -> Ledger {
         let request = axum::http::Request::get("/sandbox/ledger").body(Body::empty()).unwrap();
@@ -180,19 +217,20 @@ impl Network {
         let mut chance = self.chance.lock().unwrap();
         let drawn = chance.draw();
         let call = format!("{} {}", request.method, request.url.path());
-        chance.events.push(Event { at: self.begun.elapsed(), call, fate: drawn.fate });
+        let account = made_by(request);
+        chance.events.push(Event { at: self.begun.elapsed(), call, account, fate: drawn.fate });
         drawn
     }
 
     /// Sends a request on its way; what comes back, once it does.
-    fn fly(&self, request: Request, drawn: Drawn) -> oneshot::Receiver<Result<Answer, Failure>> {
+    fn fly(self: &Arc<Self>, request: Request, drawn: Drawn) -> oneshot::Receiver<Result<Answer, Failure>> {
         let (tell, told) = oneshot::channel();
-        let (sandbox, flying) = (self.sandbox.clone(), Arc::clone(&self.flying));
+        let (network, flying) = (Arc::clone(self), Arc::clone(&self.flying));
         tokio::spawn(async move {
             let _flying = flying;
             let Drawn { fate, there, back, reset } = drawn;
             tokio::time::sleep(there).await;
-            let answer = carried(&sandbox, request, fate).await;
+            let answer = carried(&network, request, fate).await;
             tokio::time::sleep(back).await;
             match answer {
                 Some(answer) => drop(tell.send(answer)),
@@ -209,18 +247,18 @@ impl Network {
 }
 
 /// What comes back from the far end, if anything does.
-async fn carried(sandbox: &Embedded, request: Request, fate: Fate) -> Option<Result<Answer, Failure>> {
+async fn carried(network: &Network, request: Request, fate: Fate) -> Option<Result<Answer, Failure>> {
     match fate {
         Fate::Refused => Some(Err(Failure::NotSent("cannot connect: connection refused".into()))),
         Fate::Lost => None,
-        Fate::Answered => Some(served(sandbox, request).await),
+        Fate::Answered => Some(served(network, request).await),
         Fate::AnswerLost | Fate::TooLate => {
-            let _ = served(sandbox, request).await;
+            let _ = served(network, request).await;
             None
         }
         Fate::Error500 { after } | Fate::Html502 { after } => {
             if after {
-                let _ = served(sandbox, request).await;
+                let _ = served(network, request).await;
             }
             Some(Ok(match fate {
                 Fate::Error500 { .. } => answer(500, "application/json", r#"{"message":"Something went wrong"}"#),
@@ -236,14 +274,22 @@ async fn carried(sandbox: &Embedded, request: Request, fate: Fate) -> Option<Res
             full.headers.insert("x-ratelimit-reset", (1_767_225_600 + 3).into());
             Some(Ok(full))
         }
-        Fate::CutOff => Some(match served(sandbox, request).await {
+        Fate::CutOff => Some(match served(network, request).await {
             Ok(answer) => Ok(cut_off(answer).await),
             Err(failure) => Err(failure),
         }),
     }
 }
 
-async fn served(sandbox: &Embedded, request: Request) -> Result<Answer, Failure> {
+/// The name of the account that a request asks for.
+fn made_by(request: &Request) -> Option<String> {
+    let body = request.body.as_ref().filter(|_| request.method == "POST" && request.url.path() == "/v2/accounts")?;
+    let body: Value = serde_json::from_slice(body).unwrap();
+    Some(body["name"].as_str().unwrap().to_owned())
+}
+
+async fn served(network: &Network, request: Request) -> Result<Answer, Failure> {
+    let name = made_by(&request);
     let Request { method, url, headers, body } = request;
     let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     let mut call = axum::http::Request::new(body.map_or_else(Body::empty, Body::from));
@@ -251,7 +297,17 @@ async fn served(sandbox: &Embedded, request: Request) -> Result<Answer, Failure>
     *call.uri_mut() = target.parse().unwrap();
     *call.headers_mut() = headers;
     let broken = |why: &dyn fmt::Display| Failure::Broken(why.to_string());
-    let (head, body) = sandbox.call(call).await.map_err(|hung_up| broken(&hung_up))?.into_parts();
+    let (head, mut body) = network.sandbox.call(call).await.map_err(|hung_up| broken(&hung_up))?.into_parts();
+    if let Some(name) = name.filter(|_| head.status.is_success()) {
+        let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let id = serde_json::from_slice::<Value>(&whole).unwrap()["data"]["id"].to_string();
+        let mut made = network.made.lock().unwrap();
+        // Under a key an earlier answer may have been repeated.
+        if made.iter().all(|made| made.id != id) {
+            made.push(Made { at: network.begun.elapsed(), name, id });
+        }
+        body = whole.into();
+    }
     let body = body.into_data_stream().map_err(move |error| broken(&error)).boxed();
     Ok(Answer { status: head.status, headers: head.headers, body })
 }

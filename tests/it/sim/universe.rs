@@ -6,22 +6,23 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bursar::controller::{Keeping, Reconciler, Report};
-use bursar::domain::{Access, AccountName, ClientName, Clock, Email};
+use bursar::domain::{Access, AccountId, AccountName, ClientName, Clock, Email};
 use bursar::execute::Silent;
-use bursar::journal::{InMemory, JournalId};
+use bursar::journal::{Batch, Contents, Event as Step, Journal as _, Put, Row, Rules, State, Word, step};
 use bursar::manifest::{Client, Membership, SourceRef, Wanted, WantedMember, WantedPlan};
 use bursar::plan::render::apply_text;
-use bursar::plan::{ActionState, ApiInfo, Policy, Reason, Selector};
+use bursar::plan::{AccountState, Action, ActionState, ApiInfo, Policy, Reason, Selector};
 use bursar::provider::dnsimple::{self, Config, Reader};
 use bursar::provider::{BaseUrl, Token};
-use bursar::sandbox::{Embedded, Extension, Options, Surroundings, embed};
+use bursar::sandbox::{Embedded, Extension, MemberMode, Options, Surroundings, embed};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::faulty::{Commit, Disk, Faulty};
 use super::life::Life;
-use super::network::{Event, Network, Trouble};
+use super::network::{Event, Fate, Made, Network, Trouble};
 use crate::support::{Ledger, unlimited};
 
 /// The clients that are wanted, and their people, who are all signed up.
@@ -31,76 +32,144 @@ pub const CLIENTS: [(&str, [&str; 2]); 3] = [
     ("gamma", ["gil@gamma.example", "kim@agency.example"]),
 ];
 
-/// After so many passes the network is calm: what is right in the end must come about then.
+/// After so many passes nothing goes wrong any more: what is right in the end must come
+/// about then.
 const PASSES_IN_TROUBLE: u32 = 25;
-/// Who is not done by then, in a network that has been calm for so long, is started again by
-/// a person.
-const PASSES_OF_PATIENCE: u32 = 40;
-const MOST_PASSES: u32 = 50;
+/// Who is not done by then, where nothing has gone wrong for so long, never will be.
+const MOST_PASSES: u32 = 60;
+/// Until every trial is over and the first month is paid.
+/// Until what was sent before shows, if it ever does.
+const SETTLED: Duration = Duration::from_secs(210);
+const UNTIL_PAID: Duration = Duration::from_secs(45 * 24 * 60 * 60);
+
+/// What the service is like.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Terms {
+    /// What it does without.
+    pub without: BTreeSet<Extension>,
+    /// How late its lists are.
+    pub list_delay: Duration,
+    /// How long its payments settle.
+    pub settle_delay: Duration,
+    /// People are invited, not added.
+    pub invites: bool,
+    /// When all is done, something else is wanted of each client.
+    pub second_wish: bool,
+}
+
+/// The journal is destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destroyed {
+    /// With the first process that dies, and the next one begins with a new journal.
+    AtOnce,
+    /// The same, and whoever replaces it first waits until everything that was sent has
+    /// settled.
+    Waited,
+}
 
 /// What a seed leaves open, for a test to choose.
 #[derive(Debug, Clone)]
 pub struct Script {
     pub trouble: Trouble,
+    /// The share of the journal's commits that go wrong.
+    pub journal_trouble: f64,
     /// At which point of its input and output each process dies, one after the other; those
     /// that come after them live on.
     pub deaths: Vec<u64>,
-    /// What the server does without.
-    pub without: BTreeSet<Extension>,
+    pub destroyed: Option<Destroyed>,
+    pub terms: Terms,
 }
 
 impl Script {
     /// Nothing goes wrong.
-    pub fn calm() -> Self {
-        Self { trouble: Trouble::Share(0.0), deaths: Vec::new(), without: BTreeSet::new() }
+    pub fn calm(terms: Terms) -> Self {
+        Self { trouble: Trouble::Share(0.0), journal_trouble: 0.0, deaths: Vec::new(), destroyed: None, terms }
     }
 
     /// Anything goes wrong, by a seed.
-    pub fn random(seed: u64) -> Self {
+    pub fn random(seed: u64, keys: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
+        let mut one = |of: &[f64]| of[rng.usize(0..of.len())];
+        let (trouble, journal_trouble) = (one(&[0.0, 0.1, 0.3, 0.5]), one(&[0.0, 0.0, 0.05, 0.2]));
+        let delays = [one(&[0.0, 0.0, 2.0, 30.0, 90.0]), one(&[0.0, 0.0, 40.0, 400.0])].map(Duration::from_secs_f64);
+        let mut without = BTreeSet::from_iter((!keys).then_some(Extension::IdempotencyKeys));
+        for extension in [Extension::Bulk, Extension::UpdatedAt] {
+            without.extend(rng.bool().then_some(extension));
+        }
         Self {
-            trouble: Trouble::Share([0.0, 0.1, 0.3, 0.5][rng.usize(0..4)]),
-            deaths: (0..rng.usize(0..4)).map(|_| rng.u64(0..80)).collect(),
-            without: if rng.bool() { BTreeSet::new() } else { BTreeSet::from([Extension::Bulk]) },
+            trouble: Trouble::Share(trouble),
+            journal_trouble,
+            deaths: (0..rng.usize(0..4)).map(|_| rng.u64(0..140)).collect(),
+            destroyed: None,
+            terms: Terms {
+                without,
+                list_delay: delays[0],
+                settle_delay: delays[1],
+                invites: rng.u8(0..4) == 0,
+                second_wish: false,
+            },
         }
     }
+
+    /// Whether nothing at all goes wrong.
+    pub fn is_calm(&self) -> bool {
+        self.trouble == Trouble::Share(0.0) && self.journal_trouble == 0.0 && self.deaths.is_empty()
+    }
+
+    pub fn keys(&self) -> bool {
+        !self.terms.without.contains(&Extension::IdempotencyKeys)
+    }
+}
+
+/// A person was asked whether an account was created.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Since the world began.
+    pub at: Duration,
+    /// The account's name.
+    pub account: String,
 }
 
 /// What a seed and a script led to.
 #[derive(Debug)]
 pub struct Story {
+    /// When all was done.
     pub ledger: Ledger,
+    /// When the first month was paid.
+    pub paid: Ledger,
     pub events: Vec<Event>,
+    pub made: Vec<Made>,
     pub passes: u32,
     pub lives: u32,
     /// To which point the last process came.
     pub points: u64,
-    /// How often a person had to start a process again that was still running.
-    pub asked: u32,
+    pub questions: Vec<Question>,
+    /// What the journals hold, one after the other.
+    pub journals: Vec<Contents>,
+    /// What became of each commit to them.
+    pub commits: Vec<Commit>,
     /// How the last pass found things where it never became quiet.
     pub unrest: Option<String>,
-}
-
-/// How a life ended.
-enum End {
-    /// It found nothing left to do.
-    Quiet,
-    /// It does not know whether an account was created and asks to be started again, or it was
-    /// restless for too long.
-    Asking,
-    /// It goes on and on; how the last pass found things.
-    Restless(String),
 }
 
 impl Story {
     /// For whoever has to find out why it is wrong.
     pub fn told(&self) -> String {
-        let Self { ledger, events, passes, lives, points: _, asked, unrest } = self;
-        let events: Vec<String> = events.iter().map(ToString::to_string).collect();
+        let Self { ledger, events, passes, lives, questions, journals, unrest, .. } = self;
+        let events = events.iter().filter(|event| event.fate != Fate::Answered || !event.call.starts_with("GET"));
+        let events: Vec<String> = events.map(ToString::to_string).collect();
+        let entries = journals.iter().flat_map(|journal| &journal.entries).map(|entry| {
+            let client = entry.client.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{}  {:?} {client}: {} ({})", entry.at, entry.kind, entry.message, entry.actor)
+        });
+        let entries: Vec<String> = entries.collect();
         let unrest = unrest.as_deref().unwrap_or_default();
+        let questions: Vec<String> = questions.iter().map(|asked| format!("{asked:?}")).collect();
         format!(
-            "{passes} passes, {lives} lives, a person asked {asked} times\n{}\n{:#}\n{unrest}",
+            "{passes} passes, {lives} lives\n{}\n{}\n{}\n{:#}\n{unrest}",
             events.join("\n"),
+            entries.join("\n"),
+            questions.join("\n"),
             ledger.0
         )
     }
@@ -116,9 +185,23 @@ pub fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
 pub fn story(seed: u64, script: &Script) -> Story {
     on_paused_time(async {
         let mut universe = Universe::new(seed, script).await;
-        let (points, unrest) = universe.converge(&script.deaths).await;
-        let Universe { network, passes, lives, asked, .. } = universe;
-        Story { ledger: network.ledger().await, events: network.events(), passes, lives, points, asked, unrest }
+        let (mut points, mut unrest) = universe.converge().await;
+        if script.terms.second_wish && unrest.is_none() {
+            universe.wanted = Wanted { clients: second_wish(), ..Wanted::default() };
+            (points, unrest) = universe.converge().await;
+        }
+        universe.network.settle().await;
+        let ledger = universe.network.ledger().await;
+        tokio::time::sleep(UNTIL_PAID).await;
+        let paid = universe.network.ledger().await;
+        let Universe { network, disks, passes, lives, questions, .. } = universe;
+        let mut journals = Vec::new();
+        for disk in &disks {
+            journals.push(disk.journal.contents().await.unwrap());
+        }
+        let commits = disks.iter().flat_map(|disk| disk.commits()).collect();
+        let (events, made) = (network.events(), network.made());
+        Story { ledger, paid, events, made, passes, lives, points, questions, journals, commits, unrest }
     })
 }
 
@@ -143,7 +226,7 @@ impl Clock for Time {
 }
 
 /// A sandbox whose time is the runtime's, and whose ids come from the seed.
-pub async fn sandbox(seed: u64, without: &BTreeSet<Extension>) -> Embedded {
+async fn sandbox(seed: u64, terms: &Terms) -> Embedded {
     let people: BTreeSet<&str> = CLIENTS.into_iter().flat_map(|(_, people)| people).collect();
     let users = people.into_iter().map(str::to_owned).collect();
     let (time, ids) = (Time::default(), Mutex::new(Rng::with_seed(seed)));
@@ -151,7 +234,10 @@ pub async fn sandbox(seed: u64, without: &BTreeSet<Extension>) -> Embedded {
         now: Arc::new(move || time.now()),
         fresh_id: Arc::new(move || format!("{:032x}", ids.lock().unwrap().u128(..))),
     };
-    embed(Options { users, without: without.clone(), ..unlimited() }, surroundings).await.unwrap()
+    let Terms { without, list_delay, settle_delay, invites, second_wish: _ } = terms.clone();
+    let member_mode = if invites { MemberMode::Invite } else { MemberMode::Registered };
+    let options = Options { users, without, list_delay, settle_delay, member_mode, ..unlimited() };
+    embed(options, surroundings).await.unwrap()
 }
 
 fn client((name, people): (&str, [&str; 2])) -> Client {
@@ -174,18 +260,31 @@ fn client((name, people): (&str, [&str; 2])) -> Client {
     }
 }
 
+/// Something else of each: another address, one person fewer, another access; so that with
+/// the first wish each kind of write is sent.
+fn second_wish() -> Vec<Client> {
+    let [mut acme, mut beta, mut gamma] = CLIENTS.map(client);
+    acme.previous_notification_emails = vec![acme.notification_email.clone()];
+    acme.notification_email = Email::lenient("hostmaster@agency.example");
+    beta.members.truncate(1);
+    beta.plan = WantedPlan::Nothing;
+    gamma.members[1].access = Access::Limited;
+    vec![acme, beta, gamma]
+}
+
 /// The world of one seed.
 pub struct Universe {
     pub network: Arc<Network>,
     config: Config,
-    /// Outlives every process.
-    journal: Arc<InMemory>,
+    script: Script,
+    /// The journals, each of which outlives every process until it is destroyed.
+    disks: Vec<Arc<Disk>>,
     time: Time,
     wanted: Wanted,
     rng: Rng,
     passes: u32,
     lives: u32,
-    asked: u32,
+    questions: Vec<Question>,
 }
 
 impl Universe {
@@ -193,13 +292,33 @@ impl Universe {
         let mut rng = Rng::with_seed(seed);
         // What else draws by chance (the pauses before a read is repeated) does so by the seed.
         fastrand::seed(rng.u64(..));
-        let sandbox = sandbox(rng.u64(..), &script.without).await;
+        let sandbox = sandbox(rng.u64(..), &script.terms).await;
         let token = Token::from_text(sandbox.token().to_owned()).unwrap();
         let config = Config::new(BaseUrl::parse(&sandbox.api_url()).unwrap(), token);
         let network = Network::new(sandbox, rng.u64(..), script.trouble);
-        let wanted = Wanted { clients: CLIENTS.map(client).into(), ..Wanted::default() };
-        let journal = Arc::new(InMemory::new(JournalId::new("simulated")));
-        Self { network, config, journal, time: Time::default(), wanted, rng, passes: 0, lives: 0, asked: 0 }
+        let mut universe = Self {
+            network,
+            config,
+            script: script.clone(),
+            disks: Vec::new(),
+            time: Time::default(),
+            wanted: Wanted { clients: CLIENTS.map(client).into(), ..Wanted::default() },
+            rng,
+            passes: 0,
+            lives: 0,
+            questions: Vec::new(),
+        };
+        universe.begin_journal();
+        universe
+    }
+
+    fn begin_journal(&mut self) {
+        let id = format!("simulated {}", self.disks.len());
+        self.disks.push(Disk::new(&id, self.rng.u64(..), self.script.journal_trouble));
+    }
+
+    fn disk(&self) -> &Arc<Disk> {
+        self.disks.last().unwrap()
     }
 
     /// The driver of one life.
@@ -209,20 +328,44 @@ impl Universe {
 
     /// Process after process, until one finds nothing left to do; to which point it came, and
     /// how it found things if it never did.
-    async fn converge(&mut self, deaths: &[u64]) -> (u64, Option<String>) {
+    async fn converge(&mut self) -> (u64, Option<String>) {
+        let until = self.passes + MOST_PASSES;
         loop {
-            let life = Life::new(deaths.get(self.lives as usize).copied());
+            let life = Life::new(self.script.deaths.get(self.lives as usize).copied());
             self.lives += 1;
             let process = Process::start(self, &life);
-            match life.live(process.run(&self.network, &self.wanted, &mut self.passes)).await {
-                Some(End::Quiet) => return (life.points(), None),
-                Some(End::Restless(unrest)) => return (life.points(), Some(unrest)),
-                Some(End::Asking) => self.asked += 1,
-                None => {}
+            if let Some(unrest) = life.live(process.run(self, until)).await {
+                return (life.points(), unrest);
             }
             // The next one is started after a while, whatever is still on its way.
             let pause = Duration::from_millis(self.rng.u64(1..30_000));
             tokio::time::sleep(pause).await;
+            if let (Some(destroyed), 1) = (self.script.destroyed, self.disks.len()) {
+                self.begin_journal();
+                if destroyed == Destroyed::Waited {
+                    tokio::time::sleep(SETTLED).await;
+                }
+            }
+        }
+    }
+
+    /// A person answers what is asked, as it is: whether the account is there.
+    async fn answer(&mut self) {
+        let journal = &self.disk().journal;
+        let mut asked = Vec::new();
+        for scope in journal.scopes().await.unwrap() {
+            asked.extend(journal.rows(&scope, 0).await.unwrap().0.into_iter().filter(|row| row.state == State::Ask));
+        }
+        for row in asked {
+            let account = row.account_name.as_ref().unwrap().as_str().to_owned();
+            let made = self.network.made().into_iter().find(|made| made.name == account);
+            let word = made.map_or(Word::NotCreated, |made| Word::Created { account: Some(AccountId::new(made.id)) });
+            let event = Step::Resolved { now: self.time.now(), word };
+            let (next, _) = step(&row, &event, &Rules::default()).unwrap();
+            let put = Put { seen: row.version, row: Row { version: row.version + 1, ..next } };
+            let batch = Batch { rows: vec![put], ..Batch::default() };
+            self.disk().journal.commit(&row.operation.scope, batch).await.unwrap();
+            self.questions.push(Question { at: self.network.age(), account });
         }
     }
 }
@@ -240,36 +383,37 @@ impl Process {
         let seed = universe.rng.u64(..);
         let keeping = Keeping {
             clock: Arc::new(universe.time),
-            ..Keeping::with(Arc::<InMemory>::clone(&universe.journal), &format!("life {}", universe.lives))
+            forgetful: false,
+            ..Keeping::with(Faulty::new(universe.disk(), life), &format!("life {}", universe.lives))
         };
-        let (policy, selector) = (Policy::default(), Selector::default());
-        let reconciler = Reconciler::new(api, Arc::new(reader.clone()), policy, selector, keeping, seed);
+        let policy = Policy { allow_removals: true, allow_unsubscribe: true, ..Policy::default() };
+        let reconciler = Reconciler::new(api, Arc::new(reader.clone()), policy, Selector::default(), keeping, seed);
         Self { reader, reconciler }
     }
 
     /// Passes as the daemon makes them, until one that begins when nothing is on its way any
-    /// more has nothing to do.
-    async fn run(mut self, network: &Network, wanted: &Wanted, passes: &mut u32) -> End {
+    /// more finds nothing to do; how it found things, if that never comes.
+    async fn run(mut self, universe: &mut Universe, until: u32) -> Option<String> {
         let mut settled = false;
         loop {
-            *passes += 1;
-            if *passes > PASSES_IN_TROUBLE {
-                network.calm();
+            universe.passes += 1;
+            if universe.passes + MOST_PASSES > until + PASSES_IN_TROUBLE {
+                universe.network.calm();
+                universe.disk().calm();
             }
-            let report = self.pass(wanted).await;
-            let quiet = report.as_ref().is_ok_and(is_quiet);
-            if quiet && settled {
-                return End::Quiet;
+            let report = self.pass(&universe.wanted).await;
+            universe.answer().await;
+            let open = report.as_ref().map_or(1, open);
+            let did = report.as_ref().map_or(1, applied);
+            if open == 0 && did == 0 && settled {
+                return None;
             }
-            if *passes > MOST_PASSES {
-                return End::Restless(report.map_or_else(|error| error, |report| apply_text(&report.plan)));
+            if universe.passes >= until {
+                return Some(report.map_or_else(|error| error, |report| apply_text(&report.plan)));
             }
-            if *passes == PASSES_OF_PATIENCE || report.is_ok_and(|report| is_asking(&report)) {
-                return End::Asking;
-            }
-            settled = quiet;
-            if quiet {
-                network.settle().await;
+            settled = open == 0;
+            if settled {
+                universe.network.settle().await;
             } else {
                 let due = self.reconciler.memory().next_due();
                 tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + Duration::from_secs(60))).await;
@@ -282,18 +426,27 @@ impl Process {
         self.reconciler.observe(wanted).await.map_err(|error| error.to_string())?;
         let writer = self.reader.writer();
         let passed = self.reconciler.converge(wanted, None, &writer, &Silent, &CancellationToken::new()).await;
-        passed.map_err(|error| error.to_string())
+        let report = passed.map_err(|error| error.to_string())?;
+        match &report.trouble {
+            Some(trouble) => Err(trouble.to_string()),
+            None => Ok(report),
+        }
     }
 }
 
-/// Whether a pass hands a create whose outcome is unknown to a person.
-fn is_asking(report: &Report) -> bool {
-    let mut actions = report.plan.accounts.iter().flat_map(|account| &account.actions);
-    actions.any(|action| action.state == ActionState::Blocked && action.reason == Some(Reason::OutcomeUnknown))
+/// What a pass did and left, but for people who have only to accept.
+fn actions(report: &Report) -> impl Iterator<Item = &Action> {
+    let actions = report.plan.accounts.iter().flat_map(|account| &account.actions);
+    actions.filter(|action| action.reason != Some(Reason::AwaitingAcceptance))
 }
 
-/// Whether a pass left nothing open.
-fn is_quiet(report: &Report) -> bool {
-    let mut actions = report.plan.accounts.iter().flat_map(|account| &account.actions);
-    report.trouble.is_none() && report.left == 0 && actions.all(|action| action.state == ActionState::Applied)
+/// How many things a pass left open; an account that could not be read is one.
+fn open(report: &Report) -> usize {
+    let unread = report.plan.accounts.iter().filter(|account| account.state == AccountState::Unknown);
+    report.left + unread.count() + actions(report).filter(|action| action.state != ActionState::Applied).count()
+}
+
+/// How many things a pass did.
+fn applied(report: &Report) -> usize {
+    actions(report).filter(|action| action.state == ActionState::Applied).count()
 }
