@@ -71,6 +71,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
 
 async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut keeping: Keeping, ui: Ui) -> CliResult {
     keeping.approved.extend(args.approve.iter().cloned());
+    keeping.whole = args.manifests.is_whole();
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),

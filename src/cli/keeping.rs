@@ -126,6 +126,7 @@ impl RuleArgs {
             owner: owner.clone(),
             rules: Rules { settle, ..Rules::default() },
             alone: *alone,
+            whole: purpose == Purpose::Run,
             forgetful: false,
             dry: purpose == Purpose::Plan,
             recall: match purpose {

@@ -55,6 +55,15 @@ impl ManifestArgs {
         Ok((loaded.wanted, invalid))
     }
 
+    /// Whether these are all manifests of a fleet, as far as can be told: the very folder that
+    /// `bursar.lock` stands in. Of a part of them nobody can tell who has left.
+    pub fn is_whole(&self) -> bool {
+        let [path] = self.paths.as_slice() else { return false };
+        let Ok(folder) = path.canonicalize() else { return false };
+        let lock = crate::journal::lock::find(path).ok().flatten();
+        lock.is_some_and(|(file, _)| file.parent() == Some(folder.as_path()))
+    }
+
     fn read_all(&self) -> Result<(FileSet, Loaded), SourceError> {
         let files = folder::read(&self.paths)?;
         let loaded = manifest::load(&files, &LoadOptions { own_domains: self.own_domains.clone() });

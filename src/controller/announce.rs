@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::domain::Email;
-use crate::plan::{AccountPlan, AccountState, Action, ActionState, Op, OpKind, Plan, Reason, describe};
+use crate::plan::{AccountPlan, AccountState, Action, ActionState, Op, OpKind, Plan, Reason, TrippedRail, describe};
 
 /// What was told of each client, so that it is not told again.
 #[derive(Debug, Default)]
 pub struct Announcer {
     told: BTreeMap<String, Standing>,
     summary: Option<String>,
-    rails: Vec<(&'static str, String)>,
+    rails: Vec<(&'static str, String, String)>,
 }
 
 /// What a client's line says: when it changes, there is news.
@@ -55,8 +55,13 @@ impl Announcer {
                 message: "no manifest any more; the account is left as it is".into(),
             });
         }
-        let rails: Vec<_> = plan.rails.iter().map(|rail| (rail.flag, rail.value.clone())).collect();
-        for rail in plan.rails.iter().filter(|rail| !self.rails.contains(&(rail.flag, rail.value.clone()))) {
+        // Another plan has another digest, and that is what a person needs to let it pass.
+        let told = |rail: &TrippedRail| {
+            let digest = if rail.is_cap() { plan.digest.clone() } else { String::new() };
+            (rail.flag, rail.value.clone(), digest)
+        };
+        let rails: Vec<_> = plan.rails.iter().map(told).collect();
+        for rail in plan.rails.iter().filter(|rail| !self.rails.contains(&told(rail))) {
             let pass =
                 if rail.is_cap() { format!("; to let it pass: bursar approve {}", plan.digest) } else { String::new() };
             let message = format!("{} {}: {}{pass}", rail.flag, rail.value, rail.message);

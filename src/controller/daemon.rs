@@ -77,6 +77,8 @@ pub struct Daemon {
     held: Held,
     findings: Vec<String>,
     source_trouble: Option<String>,
+    /// The source was read at least once: before, nobody knows who is wanted.
+    ever_read: bool,
     api_trouble: Option<String>,
     announcer: Announcer,
     next_full: Instant,
@@ -119,6 +121,7 @@ impl Daemon {
             held: Held::default(),
             findings: Vec::new(),
             source_trouble: None,
+            ever_read: false,
             api_trouble: None,
             announcer: Announcer::default(),
             next_full: Instant::now(),
@@ -186,6 +189,7 @@ impl Daemon {
         if self.source_trouble.take().is_some() {
             tracing::info!("the manifests can be read again");
         }
+        self.ever_read = true;
         watch.set(reading.watched);
         self.tell_findings(&reading.findings);
         let held = self.held.take(reading.wanted);
@@ -243,6 +247,10 @@ impl Daemon {
 
     /// One pass: look, then carry out or report, then tell what changed.
     async fn pass(&mut self, scope: Scope, cancel: &CancellationToken) {
+        if !self.ever_read {
+            self.next_full = Instant::now() + self.timing.poll;
+            return;
+        }
         let only = match self.look(scope).await {
             Ok(only) => only,
             Err(trouble) => return self.no_pass(&trouble),
@@ -325,7 +333,7 @@ impl Daemon {
                 ApiErrorKind::Quota { resets_in, sent: _ } => *resets_in + Duration::from_secs(1),
                 _ => backoff,
             },
-            PassError::Journal(_) => backoff,
+            PassError::Journal(_) | PassError::Shrunk => backoff,
             PassError::Lint(_) | PassError::Unkept => self.timing.interval,
         };
         self.next_full = Instant::now() + backoff;

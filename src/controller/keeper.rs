@@ -21,6 +21,11 @@ use crate::provider::{MemberState, Scope};
 /// The caps count what so many hours did.
 const CAPS_HOURS: i64 = 24;
 
+/// The watermark from which on the caps count: a plan that a person let pass counts in none.
+const COUNTED_FROM: &str = "counted-from";
+/// The watermark before which nothing is created: the journal may have lost a create.
+const NO_CREATES_UNTIL: &str = "no-creates-until";
+
 /// So many known accounts may be gone at a time before it reads as an outage.
 const FEW: usize = 3;
 
@@ -37,6 +42,8 @@ pub struct Keeping {
     pub clock: Arc<dyn Clock>,
     /// No other process can carry out with this journal.
     pub alone: bool,
+    /// The manifests that are read are all of the fleet's: who is not among them has left.
+    pub whole: bool,
     /// Accounts may be created without keys though nothing outlives the process (rule R7):
     /// for simulations and tests.
     pub forgetful: bool,
@@ -75,6 +82,7 @@ impl Keeping {
             rules: Rules::default(),
             clock: Arc::new(MachineClock),
             alone: true,
+            whole: true,
             forgetful: true,
             dry: false,
             recall: Recall::Nothing,
@@ -101,6 +109,8 @@ pub struct Keeper {
     vanished: Option<Vanished>,
     /// After a failover of the journal's database: until when a lost create may be on its way.
     doubtful_until: Timestamp,
+    /// How many clients left at once when that was last told.
+    leaving: usize,
 }
 
 impl Keeper {
@@ -116,6 +126,7 @@ impl Keeper {
             day_seq: 0,
             vanished: None,
             doubtful_until: Timestamp::MIN,
+            leaving: 0,
         }
     }
 
@@ -129,6 +140,16 @@ impl Keeper {
         self.keeping.forgetful || self.keeping.journal.is_lasting()
     }
 
+    /// When the reads began that the next plan is made from.
+    pub const fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// Whether what somebody undid is made again.
+    pub const fn heals(&self) -> bool {
+        self.keeping.heal
+    }
+
     /// What the time is.
     pub fn now(&self) -> Timestamp {
         self.keeping.clock.now()
@@ -140,7 +161,13 @@ impl Keeper {
     /// # Errors
     /// The journal cannot be read, or did not take it.
     pub async fn open(&mut self, scope: &Scope) -> Result<bool, BookError> {
+        self.answered.clear();
         let id = ScopeId::of(scope);
+        let failover = self.keeping.journal.failed_over().await?;
+        if failover.is_some() {
+            // What this process remembers of the journal may be newer than the journal.
+            self.book = None;
+        }
         let before = self.book.as_ref().map(|book| book.scope().clone());
         let moved = before.as_ref().is_some_and(|before| *before != id);
         match &self.book {
@@ -156,18 +183,22 @@ impl Keeper {
                 self.note_scope(scope).await?;
             }
         }
-        if let Some(book) = &self.book {
-            if let Some(failover) = book.journal().failed_over().await? {
+        if let Some(book) = self.book.clone() {
+            if let Some(failover) = failover.filter(|_| !self.keeping.dry) {
                 tracing::warn!(
                     "the journal's database took over from another and may have lost its last commits: what was \
                      begun is read back before anything is sent"
                 );
                 book.doubt().await?;
                 let wait = SignedDuration::try_from(PERMIT).unwrap_or_default().saturating_add(book.rules().settle);
-                self.doubtful_until = self.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+                let until = self.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+                let fact = book.fact(FactKind::Watermark, NO_CREATES_UNTIL, until.to_string());
+                book.note(vec![fact], Vec::new(), Vec::new()).await?;
                 book.journal().handled(&failover).await?;
             }
             book.recover().await?;
+            let until = book.facts(FactKind::Watermark).remove(NO_CREATES_UNTIL);
+            self.doubtful_until = until.and_then(|fact| fact.value.parse().ok()).unwrap_or(Timestamp::MIN);
         }
         self.read_day().await?;
         Ok(moved)
@@ -215,7 +246,6 @@ impl Keeper {
     /// The journal did not take it.
     pub async fn take_in(&mut self, look: &Look<'_>) -> Result<(), BookError> {
         self.began = look.began;
-        self.answered.clear();
         let Some(book) = self.book.clone() else { return Ok(()) };
         let steps = self.steps(&book, look);
         if !steps.is_empty() {
@@ -232,8 +262,11 @@ impl Keeper {
     /// # Errors
     /// The journal did not take it.
     pub async fn let_go(&mut self, wanted: &Wanted) -> Result<(), BookError> {
-        let Some(book) = &self.book else { return Ok(()) };
+        let Some(book) = self.book.clone() else { return Ok(()) };
         let standing = Standings::of(wanted);
+        if !self.lets_go(&book, &standing) {
+            return Ok(());
+        }
         let bound = book.facts(FactKind::Binding).into_keys();
         let left = bound.filter(|client| ClientName::parse(client).is_ok_and(|name| !standing.may_want(&name)));
         let forget = left.map(|client| (FactKind::Binding, client)).collect();
@@ -244,12 +277,42 @@ impl Keeper {
         book.apply_all(steps).await.map(|_| ())
     }
 
+    /// Whether who is not in the manifests has left: they are all of the fleet's, and not most
+    /// of it is missing at once, as it is where a folder is not mounted yet.
+    fn lets_go(&mut self, book: &Book, standing: &Standings<'_>) -> bool {
+        if !self.keeping.whole {
+            return false;
+        }
+        let bound = book.facts(FactKind::Binding).into_keys().filter_map(|client| ClientName::parse(&client).ok());
+        let done = book.rows().into_iter().filter(|row| row.state == State::Done && !row.released);
+        let known: BTreeSet<ClientName> = bound.chain(done.map(|row| row.operation.series.client)).collect();
+        let leaving = known.iter().filter(|client| !standing.may_want(client)).count();
+        let many = leaving > FEW && leaving * 2 > known.len();
+        if many && self.leaving != leaving {
+            tracing::warn!(
+                "{leaving} of {} clients are not in the manifests any more, which looks like a folder that is not \
+                 there; they are remembered as they were",
+                known.len()
+            );
+        }
+        self.leaving = leaving;
+        !many
+    }
+
     fn steps(&mut self, book: &Book, look: &Look<'_>) -> Vec<(Row, Event)> {
         let standing = Standings::of(look.wanted);
+        let lets_go = self.lets_go(book, &standing);
+        let named: HashSet<&ClientName> = look
+            .wanted
+            .clients
+            .iter()
+            .filter(|client| client.account_id.is_some())
+            .map(|client| &client.name)
+            .collect();
         let settle_from = look.began.saturating_sub(book.rules().settle).unwrap_or(Timestamp::MIN);
         let mut steps = Vec::new();
         for row in book.rows() {
-            if let Some(event) = standing.let_go(&row, book.clock().now()) {
+            if lets_go && let Some(event) = standing.let_go(&row, book.clock().now()) {
                 steps.push((row, event));
                 continue;
             }
@@ -266,7 +329,13 @@ impl Keeper {
             let taken = |id: &AccountId| {
                 look.matched.iter().any(|(other, account)| other != client && account.as_ref() == Some(id))
             };
-            match (request::sight(&row, &look.snapshot.accounts, taken), row.state) {
+            let mine = look.matched.get(client).and_then(Option::as_ref);
+            let sight = match mine.filter(|_| row.operation.series.kind == OpKind::CreateAccount) {
+                // Whoever writes accountId says which one it is.
+                Some(id) if named.contains(client) => Some(Sight::There { account: Some(id.clone()) }),
+                _ => request::sight(&row, &look.snapshot.accounts, taken),
+            };
+            match (sight, row.state) {
                 (Some(Sight::There { .. }), State::Done) => {
                     self.shown.insert(row.id());
                 }
@@ -281,13 +350,14 @@ impl Keeper {
     async fn note_accounts(&mut self, book: &Book, look: &Look<'_>) -> Result<(), JournalError> {
         let listed: HashSet<&AccountId> = look.snapshot.accounts.iter().map(|seen| &seen.account.id).collect();
         let bound = book.facts(FactKind::Binding);
-        let wanted: HashSet<&str> = look.wanted.clients.iter().map(|client| client.name.as_str()).collect();
+        let standing = Standings::of(look.wanted);
+        let lets_go = self.lets_go(book, &standing);
         let mut notes = Notes::default();
         let mut missing = Vec::new();
         let mut known = 0;
         for (client, fact) in &bound {
             let name = ClientName::parse(client).ok();
-            if !wanted.contains(client.as_str()) && !look.is_invalid(name.as_ref()) {
+            if lets_go && name.as_ref().is_some_and(|name| !standing.may_want(name)) {
                 notes.forget.push((FactKind::Binding, client.clone()));
             } else if !fact.value.starts_with(GONE) {
                 known += 1;
@@ -364,28 +434,39 @@ impl Keeper {
         book.note(facts, Vec::new(), new.iter().map(entry).collect()).await
     }
 
-    /// Whether a person lets this plan pass.
+    /// Whether a person lets this plan pass, and said so within a day.
     pub fn is_approved(&self, digest: &str) -> bool {
-        let by_journal = self.book.as_ref().is_some_and(|book| book.facts(FactKind::Approved).contains_key(digest));
+        let day_ago = self.day_ago();
+        let by_journal = self
+            .book
+            .as_ref()
+            .is_some_and(|book| book.facts(FactKind::Approved).get(digest).is_some_and(|fact| fact.since >= day_ago));
         by_journal || self.keeping.approved.contains(digest)
     }
 
-    /// An approval is used up by the plan that it was given for; the rails begin anew.
+    /// An approval is used up by the plan that it was given for; the rails begin anew, and the
+    /// caps count from now on: what is left of that plan needs no second approval.
     ///
     /// # Errors
     /// The journal did not take it.
     pub async fn use_approval(&mut self, digest: &str) -> Result<(), JournalError> {
         let flag = self.keeping.approved.remove(digest);
-        let Some(book) = &self.book else { return Ok(()) };
+        let Some(book) = self.book.clone() else { return Ok(()) };
         let mut forget: Vec<_> =
             book.facts(FactKind::Latched).into_keys().map(|flag| (FactKind::Latched, flag)).collect();
-        forget.push((FactKind::Approved, digest.to_owned()));
+        forget.extend(book.facts(FactKind::Approved).into_keys().map(|digest| (FactKind::Approved, digest)));
         let mut entries = Vec::new();
         if flag {
             let message = format!("plan {digest} may pass the rails");
             entries.push(Entry { message, ..book.entry(EntryKind::Approved) });
         }
-        book.note(Vec::new(), forget, entries).await
+        let counted = book.fact(FactKind::Watermark, COUNTED_FROM, self.now().to_string());
+        book.note(vec![counted], forget, entries).await?;
+        self.read_day().await
+    }
+
+    fn day_ago(&self) -> Timestamp {
+        self.now().saturating_sub(SignedDuration::from_hours(CAPS_HOURS)).unwrap_or(Timestamp::MIN)
     }
 
     /// Refusals of earlier processes that still stand.
@@ -407,7 +488,7 @@ impl Keeper {
     }
 
     /// What a plan is to know, beside what this process learned.
-    pub fn inform(&self, known: &Known, lifted: bool) -> Known {
+    pub fn inform(&self, known: &Known, lifted: bool, keys: bool) -> Known {
         let mut known = known.clone();
         let Some(book) = &self.book else { return known };
         known.registered.extend(book.facts(FactKind::Registered).into_values().map(|fact| Email::lenient(fact.value)));
@@ -421,7 +502,7 @@ impl Keeper {
         for row in &rows {
             let series = &row.operation.series;
             if row.state.is_unsettled() {
-                known.unsettled.extend(self.unsettled(book, row));
+                known.unsettled.extend(self.unsettled(book, row, keys));
             } else if row.state == State::Done {
                 later(&mut last, (&series.client, series.matter()), row);
                 if let Some(matter) = undoable(series) {
@@ -450,10 +531,11 @@ impl Keeper {
         known
     }
 
-    fn unsettled(&self, book: &Book, row: &Row) -> Option<Unsettled> {
+    fn unsettled(&self, book: &Book, row: &Row, keys: bool) -> Option<Unsettled> {
         use crate::journal::{Effect, step};
         // Under a key that lives it is simply sent again.
         if let Effect::SendAgain { until } = step::due(row, book.rules())
+            && keys
             && book.clock().now() < until
         {
             return None;
@@ -468,14 +550,25 @@ impl Keeper {
     }
 
     fn rails(&self, book: &Book, lifted: bool) -> RailMemory {
-        let count = |op: OpKind| {
-            let done = self.day.iter().filter(|entry| entry.op == Some(op) && !entry.offboarding);
-            u32::try_from(done.count()).unwrap_or(u32::MAX)
+        let counted = book.facts(FactKind::Watermark).remove(COUNTED_FROM).and_then(|fact| fact.value.parse().ok());
+        let from = counted.unwrap_or(Timestamp::MIN).max(self.day_ago());
+        let done = || self.day.iter().filter(|entry| entry.at > from && !entry.offboarding);
+        // What may have happened counts as if it had.
+        let rows = book.rows();
+        let unsettled = || {
+            rows.iter().filter(|row| {
+                row.state.is_unsettled() && !row.cause.offboarding && row.first_sent_at.is_some_and(|sent| sent > from)
+            })
         };
-        let rises = self.day.iter().filter_map(|entry| entry.monthly).filter(|rise| *rise > Money::ZERO);
+        let count = |op: OpKind| {
+            let all = done().filter(|entry| entry.op == Some(op)).count()
+                + unsettled().filter(|row| row.operation.series.kind == op).count();
+            u32::try_from(all).unwrap_or(u32::MAX)
+        };
+        let rises = done().filter_map(|entry| entry.monthly).chain(unsettled().filter_map(|row| row.cause.monthly));
         RailMemory {
             created: count(OpKind::CreateAccount),
-            increase: rises.sum(),
+            increase: rises.filter(|rise| *rise > Money::ZERO).sum(),
             removed: count(OpKind::RemoveMember),
             latched: book.facts(FactKind::Latched).into_iter().map(|(flag, fact)| (flag, fact.value)).collect(),
             lifted,
@@ -501,13 +594,6 @@ pub struct Look<'a> {
     pub began: Timestamp,
     /// The whole list was read.
     pub complete: bool,
-}
-
-impl Look<'_> {
-    /// Whether a client's document does not hold, so that nothing can be said of its wishes.
-    fn is_invalid(&self, client: Option<&ClientName>) -> bool {
-        self.wanted.invalid.iter().any(|invalid| invalid.name.as_ref() == client || invalid.name.is_none())
-    }
 }
 
 /// Who wants what, to tell which rows nobody asks for any more.

@@ -41,6 +41,8 @@ pub struct Reconciler {
     memory: Memory,
     keeper: Keeper,
     snapshot: Option<Snapshot>,
+    /// The ids that the last complete list showed.
+    listed: BTreeSet<AccountId>,
     /// When the snapshot was read.
     read_at: Instant,
     /// A person let the present plan pass its rails.
@@ -82,8 +84,8 @@ pub enum PassError {
     /// The API could not be read, or not completely; nothing was done.
     #[error("the account API could not be read: {0}")]
     Api(ApiError),
-    /// The journal could not be read or written; nothing was done.
-    #[error("{0}; nothing was done")]
+    /// The journal could not be read or written.
+    #[error("{0}")]
     Journal(BookError),
     /// Accounts would be created on a server without idempotency keys, and nothing would be
     /// remembered of it (rule R7).
@@ -92,6 +94,10 @@ pub enum PassError {
          was done: name a journal with --journal"
     )]
     Unkept,
+    /// The list lacks accounts that it showed a moment ago: what else it lacks nobody knows
+    /// (rule R4).
+    #[error("the list of accounts lacks some that it showed a moment ago; nothing was created")]
+    Shrunk,
     /// The independent check found a fault in the plan; nothing was done.
     #[error("the plan does not hold, which is a bug in bursar; nothing was done: {}", faults(.0))]
     Lint(Vec<LintFault>),
@@ -149,6 +155,7 @@ impl Reconciler {
             memory: Memory::default(),
             keeper: Keeper::new(keeping),
             snapshot: None,
+            listed: BTreeSet::new(),
             read_at: Instant::now(),
             lifted: false,
             chance: fastrand::Rng::with_seed(seed),
@@ -191,6 +198,7 @@ impl Reconciler {
         if first {
             self.memory.recall(self.keeper.recalled(&digests(wanted, None)));
         }
+        self.listed = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
         self.snapshot = Some(snapshot);
         self.read_at = Instant::now();
         Ok(())
@@ -248,12 +256,12 @@ impl Reconciler {
     /// The plan, and what the independent check says of it. A plan that a person let pass by
     /// its digest keeps that digest.
     fn draft(&self, wanted: &Wanted) -> Option<(Plan, Vec<LintFault>)> {
-        let known = self.keeper.inform(self.memory.known(), self.lifted);
+        let known = self.keeper.inform(self.memory.known(), self.lifted, self.keys());
         let (plan, faults) = self.drafted(wanted, &known)?;
         if self.lifted || plan.rails.is_empty() || !self.keeper.is_approved(&plan.digest) {
             return Some((plan, faults));
         }
-        let known = self.keeper.inform(self.memory.known(), true);
+        let known = self.keeper.inform(self.memory.known(), true, self.keys());
         let (lifted, faults) = self.drafted(wanted, &known)?;
         Some((Plan { digest: plan.digest, ..lifted }, faults))
     }
@@ -300,14 +308,17 @@ impl Reconciler {
         cancel: &CancellationToken,
     ) -> Result<Report, PassError> {
         let mut rounds = Rounds::default();
-        if let Some(plan) = self.plan(wanted)?
-            && self.keeper.is_approved(&plan.digest)
-        {
-            self.keeper.use_approval(&plan.digest).await?;
-            self.lifted = true;
-            rounds.agreed = Some(plan);
-        }
+        let plan = self.plan(wanted)?;
+        let approved = plan.filter(|plan| self.keeper.is_approved(&plan.digest));
+        self.lifted = approved.is_some();
+        rounds.agreed.clone_from(&approved);
         let ended = self.rounds(wanted, only, writer, progress, cancel, &mut rounds).await;
+        self.lifted = false;
+        let used = match approved.filter(|_| rounds.begun) {
+            // Only once something was begun on its account; what is left of it then counts anew.
+            Some(plan) => self.keeper.use_approval(&plan.digest).await,
+            None => Ok(()),
+        };
         let Rounds { agreed, applied, left, begun } = rounds;
         let trouble = match ended {
             Ok(()) => None,
@@ -318,9 +329,10 @@ impl Reconciler {
         let Some((mut plan, faults)) = self.draft(wanted) else {
             unreachable!("a plan is made only of what was observed, and that stays")
         };
-        self.lifted = false;
-        self.keeper.latch(&plan.rails, &plan.digest).await?;
+        let latched = self.keeper.latch(&plan.rails, &plan.digest).await;
         let trouble = trouble.or_else(|| (!faults.is_empty()).then_some(PassError::Lint(faults)));
+        // What was done is told, whatever could not be written down after it.
+        let trouble = trouble.or_else(|| used.and(latched).err().map(PassError::from));
         self.memory.settle(&plan, Instant::now(), &mut self.chance);
         let agreed = agreed.unwrap_or_else(|| plan.clone());
         merge(&mut plan, applied);
@@ -392,12 +404,14 @@ impl Reconciler {
                 source: &account.source,
                 revision: self.revision.as_deref(),
                 wanted: digests.get(client).map(String::as_str),
+                read_began: self.keeper.began(),
+                heal: self.keeper.heals(),
             };
             let creates = account.actions.iter().filter(|a| a.is_planned() && a.op.kind() == OpKind::CreateAccount);
             intents.extend(creates.map(|action| intent(why, action, None, &snapshot.offer, None, false)));
         }
         match book.prepare(&intents).await {
-            Err(BookError::Journal(JournalError::Conflict { .. })) => {
+            Err(BookError::Journal(JournalError::Conflict { .. }) | BookError::Rejected(_)) => {
                 book.refresh().await?;
                 for intent in &intents {
                     if let Err(error) = book.prepare(std::slice::from_ref(intent)).await {
@@ -413,6 +427,10 @@ impl Reconciler {
     async fn second_look(&mut self, wanted: &Wanted) -> Result<(), PassError> {
         let began = self.keeper.now();
         let accounts = self.reader.accounts().await?;
+        let again: BTreeSet<&AccountId> = accounts.iter().map(|account| &account.id).collect();
+        if !self.listed.iter().all(|id| again.contains(id)) {
+            return Err(PassError::Shrunk);
+        }
         if let Some(snapshot) = &mut self.snapshot {
             let seen: HashSet<_> = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
             let new = accounts.into_iter().filter(|account| !seen.contains(&account.id));
@@ -446,6 +464,8 @@ impl Reconciler {
             offer: &snapshot.offer,
             looked,
             read_at: self.read_at,
+            read_began: self.keeper.began(),
+            heal: self.keeper.heals(),
             revision: self.revision.as_deref(),
             wanted: &digests(wanted, only),
             known_ids: &known_ids,

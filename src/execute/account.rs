@@ -111,7 +111,7 @@ impl<'a> Run<'a> {
     }
 
     fn intent(&self, action: &Action) -> Intent {
-        let Executor { offer, revision, wanted, .. } = *self.executor;
+        let Executor { offer, revision, wanted, read_began, heal, .. } = *self.executor;
         let observed = self.carried.observed.as_ref();
         let now = observed.and_then(|observed| observed.subscription.seen()).and_then(Option::as_ref);
         let why = Why {
@@ -119,6 +119,8 @@ impl<'a> Run<'a> {
             source: &self.account.source,
             revision,
             wanted: wanted.get(self.client).map(String::as_str),
+            read_began,
+            heal,
         };
         intent(why, action, observed.map(|observed| &observed.account.id), offer, now, self.executor.keys())
     }

@@ -58,7 +58,7 @@ impl Executor<'_> {
 
     async fn permit_create(&self, intent: &Intent) -> Result<Permit, BookError> {
         match self.book.latest(&intent.series) {
-            Some(row) if row.state == State::Unknown && row.repeat == Repeat::UnderKey => {
+            Some(row) if row.state == State::Unknown && row.repeat == Repeat::UnderKey && self.keys() => {
                 self.book.permit_again(&row).await
             }
             _ => self.book.permit(intent, self.looked).await,

@@ -1,5 +1,7 @@
 //! What an action is to the journal: what is sent, whether it may be sent twice, and why.
 
+use jiff::Timestamp;
+
 use crate::domain::{Access, AccountId, ClientName};
 use crate::journal::{Cause, Intent, Repeat, Request};
 use crate::manifest::SourceRef;
@@ -17,6 +19,10 @@ pub struct Why<'a> {
     pub revision: Option<&'a str>,
     /// The digest of what is wanted of the client.
     pub wanted: Option<&'a str>,
+    /// When the reads began that it was planned from.
+    pub read_began: Timestamp,
+    /// What somebody undid is made again.
+    pub heal: bool,
 }
 
 /// The intent of an action. Only creating an account makes a second thing when it is sent
@@ -29,7 +35,7 @@ pub fn intent(
     now: Option<&Subscription>,
     keys: bool,
 ) -> Intent {
-    let Why { client, source, revision, wanted } = why;
+    let Why { client, source, revision, wanted, read_began, heal } = why;
     let (repeat, account_name) = match &action.op {
         Op::CreateAccount { name, email: _ } if keys => (Repeat::UnderKey, Some(name.clone())),
         Op::CreateAccount { name, email: _ } => (Repeat::Never, Some(name.clone())),
@@ -51,6 +57,8 @@ pub fn intent(
             wanted: wanted.map(str::to_owned),
             what: describe(&action.op),
         },
+        read_began,
+        heal,
     }
 }
 

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +67,10 @@ pub struct Executor<'a> {
     pub looked: bool,
     /// When what the plan was made from was read.
     pub read_at: Instant,
+    /// When the reads of the plan began, by the journal's clock.
+    pub read_began: Timestamp,
+    /// What somebody undid is made again.
+    pub heal: bool,
     /// The commit that the manifests were read from.
     pub revision: Option<&'a str>,
     /// What was wanted of each client, as a digest.

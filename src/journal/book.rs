@@ -22,6 +22,9 @@ use super::store::{Batch, Journal, JournalError, Put, Seq};
 /// How long one request may take, and how long its permit lasts.
 pub const PERMIT: Duration = Duration::from_secs(20);
 
+/// And within how much of it a request is begun: it has the rest to be answered.
+const BEGIN: Duration = Duration::from_secs(5);
+
 /// A scope of a journal at work.
 #[derive(Debug)]
 pub struct Book {
@@ -61,6 +64,10 @@ pub struct Intent {
     pub account_id: Option<AccountId>,
     /// Why.
     pub cause: Cause,
+    /// When the reads began that it was planned from.
+    pub read_began: Timestamp,
+    /// What somebody undid is made again.
+    pub heal: bool,
 }
 
 /// A request that may be sent, once.
@@ -133,6 +140,9 @@ impl Book {
     pub async fn refresh(&self) -> Result<(), JournalError> {
         let after = self.kept().seq;
         let (rows, seq) = self.journal.rows(&self.scope, after).await?;
+        if seq == after && after > 0 {
+            return Ok(());
+        }
         let facts = self.journal.facts(&self.scope).await?;
         let mut kept = self.kept();
         for row in rows {
@@ -194,7 +204,7 @@ impl Book {
     /// The facts of a kind, by key.
     pub fn facts(&self, kind: FactKind) -> BTreeMap<String, Fact> {
         let kept = self.kept();
-        let of_kind = kept.facts.iter().filter(|((of, _), _)| *of == kind);
+        let of_kind = kept.facts.range((kind, String::new())..).take_while(|((of, _), _)| *of == kind);
         of_kind.map(|((_, key), fact)| (key.clone(), fact.clone())).collect()
     }
 
@@ -231,7 +241,7 @@ impl Book {
     /// The journal did not take it, the fleet is frozen, or the protocol forbids it.
     pub async fn permit(&self, intent: &Intent, looked: bool) -> Result<Permit, BookError> {
         let Change { before, after, entries: _ } = self.prepared(intent)?;
-        let until = self.clock.uptime() + PERMIT;
+        let until = self.clock.uptime() + BEGIN;
         let (now, deadline) = self.term();
         let event = Event::Permit { owner: self.owner.clone(), now, deadline, looked };
         let (row, _) = step(&after, &event, &self.rules)?;
@@ -245,10 +255,12 @@ impl Book {
     /// # Errors
     /// As [`Self::permit`].
     pub async fn permit_again(&self, row: &Row) -> Result<Permit, BookError> {
-        let until = self.clock.uptime() + PERMIT;
+        let until = self.clock.uptime() + BEGIN;
         let (now, deadline) = self.term();
-        let (row, _) = self.apply(row, &Event::Resend { owner: self.owner.clone(), now, deadline }).await?;
-        Ok(Permit { row, until })
+        let (next, _) = step(row, &Event::Resend { owner: self.owner.clone(), now, deadline }, &self.rules)?;
+        let entries = self.told(row, &next);
+        let mut written = self.write(vec![Change { before: row.clone(), after: next, entries }], true).await?;
+        Ok(Permit { row: written.remove(0), until })
     }
 
     fn term(&self) -> (Timestamp, Timestamp) {
@@ -319,7 +331,23 @@ impl Book {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(changes.into_values().collect(), false).await
+        let changes: Vec<Change> = changes.into_values().collect();
+        match self.write(changes.clone(), false).await {
+            Err(BookError::Journal(JournalError::Conflict { .. })) => {}
+            written => return written,
+        }
+        // Somebody wrote one of them meanwhile, which keeps no other from its step.
+        let mut written = Vec::new();
+        for change in changes {
+            match self.write(vec![change], false).await {
+                Err(BookError::Journal(JournalError::Conflict { operation })) => {
+                    tracing::debug!(%operation, "changed by another process meanwhile; looked at again");
+                }
+                done => written.extend(done?),
+            }
+        }
+        self.refresh().await?;
+        Ok(written)
     }
 
     /// Recovery: what was being sent by a process that is gone may have happened, and what
@@ -381,8 +409,16 @@ impl Book {
 
     /// The row that an intent begins or goes on with, prepared and ours.
     fn prepared(&self, intent: &Intent) -> Result<Change, BookError> {
-        let Intent { series, repeat, request, account_name, account_id, cause } = intent;
+        let Intent { series, repeat, request, account_name, account_id, cause, read_began, heal } = intent;
         let latest = self.latest(series);
+        if series.kind == OpKind::CreateAccount {
+            // Whoever planned this may not have known what another process did since (rule R1).
+            match standing(latest.clone(), *read_began, &self.rules) {
+                Standing::Settling(..) => return Err(Rejected::Settling.into()),
+                Standing::Undone(_) if !heal => return Err(Rejected::Undone.into()),
+                Standing::Undone(_) | Standing::Free | Standing::Unsettled(_) => {}
+            }
+        }
         let next_generation = latest.as_ref().map_or(0, |row| row.operation.generation + 1);
         let before = match latest {
             Some(row) if row.state != State::Done => row,
@@ -508,7 +544,7 @@ pub(super) fn describe(row: &Row, kind: EntryKind, at: Timestamp, actor: &str) -
 }
 
 /// A row on its way from one version to the next.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Change {
     before: Row,
     after: Row,

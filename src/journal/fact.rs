@@ -22,6 +22,8 @@ pub enum FactKind {
     Frozen,
     /// A rail that tripped: its flag to the digest of the plan that it stopped.
     Latched,
+    /// A time from which on, or until which, something counts.
+    Watermark,
     /// A plan that a person lets pass: its digest to who.
     Approved,
 }

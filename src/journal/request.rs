@@ -141,7 +141,10 @@ pub fn made_by(row: &Row, account: &Account, new: &NewAccount) -> bool {
         .first_sent_at
         .zip(account.created_at)
         .is_some_and(|(sent, created)| created.as_second() + SKEW_SECONDS < sent.as_second());
-    agrees(account, Some(&new.name), Some(&new.email)) && !old
+    // A list may leave the email out, and then the name and the time must do.
+    let email = account.email.as_ref().map(|_| &new.email);
+    let dated = account.email.is_some() || (row.first_sent_at.is_some() && account.created_at.is_some());
+    agrees(account, Some(&new.name), email) && dated && !old
 }
 
 /// Whether a person who is in an account was only invited so far.

@@ -162,6 +162,12 @@ pub enum Rejected {
     /// The key has no life left to be relied on.
     #[error("the idempotency key is too old to be sent again")]
     KeyTooOld,
+    /// It was done a moment ago, and what was read may be older than that (rule R1).
+    #[error("it was done a moment ago, and what was read may be older than that")]
+    Settling,
+    /// It was done before, and somebody undid it (rule R1).
+    #[error("it was done before, and somebody undid it")]
+    Undone,
     /// Sending again could make a second thing (rule R2).
     #[error("it is not sent again while its outcome is unknown")]
     Unrepeatable,
@@ -386,11 +392,12 @@ fn looked(row: &mut Row, began: Timestamp, sight: &Sight, rules: &Rules) -> Resu
 
 fn several(row: &mut Row) -> Result<(), Rejected> {
     match row.state {
-        State::Unknown | State::Ask | State::Prepared => {
+        State::Unknown | State::Ask => {
             (row.state, row.in_doubt) = (State::Ask, true);
             Ok(())
         }
-        State::Sending | State::Done | State::Refused => Err(Rejected::State),
+        // Nothing of ours is among them that was sent.
+        State::Prepared | State::Sending | State::Done | State::Refused => Err(Rejected::State),
     }
 }
 

@@ -178,3 +178,36 @@ async fn an_edit_while_the_api_is_down_is_carried_out_when_it_is_back() {
     daemon.wait_for("created account Client beta", SOON);
     daemon.wait_for("the account API answers again", SOON);
 }
+
+/// Whoever is not in a folder that could not be read, or is not mounted, has not left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_its_folder_forgets_nobody() {
+    let world = World::new(&["jane@acme.example"]).await;
+    for name in ["a", "b", "c", "d", "e"] {
+        world.write(&format!("clients/{name}.yaml"), &manifest(name, &["jane@acme.example"]));
+    }
+    world.run(&["apply", "--yes", "clients"]).await.expect(0);
+    // Somebody removes Jane by hand: that is asked about, and not undone by itself.
+    let members = world.get("/1/members").await;
+    let jane = members["data"].as_array().unwrap().iter().find(|m| m["email"] == "jane@acme.example").unwrap().clone();
+    let url = format!("{}/1/members/{}", world.sandbox.api_url(), jane["id"]);
+    assert!(world.http.delete(url).bearer_auth(world.sandbox.token()).send().await.unwrap().status().is_success());
+    let settled = ["run", "clients", "--interval", "1s", "--poll", "200ms", "--settle", "0s"];
+
+    std::fs::rename(world.path().join("clients"), world.path().join("elsewhere")).unwrap();
+    let mut daemon = Running::start(world.command(&settled));
+    daemon.wait_for("every client's last good version stays in force", SOON);
+    std::fs::create_dir(world.path().join("clients")).unwrap();
+    daemon.wait_for("5 of 5 clients are not in the manifests any more", SOON);
+    daemon.stop();
+    std::fs::remove_dir(world.path().join("clients")).unwrap();
+    std::fs::rename(world.path().join("elsewhere"), world.path().join("clients")).unwrap();
+
+    // A part of the folder says nothing of the rest.
+    world.run(&["apply", "--yes", "clients/b.yaml"]).await.expect(0);
+    let mut daemon = Running::start(world.command(&settled));
+    daemon.wait_for("RemovedElsewhere", SOON);
+    daemon.stop();
+    let ledger = world.ledger().await;
+    assert_eq!([ledger.count("accounts_created"), ledger.count("members_added")], [5, 5], "nobody was added again");
+}

@@ -159,7 +159,12 @@ async fn remove_by_hand(world: &World, email: &str) {
 /// A table without the width of its columns and with one word for each time.
 fn timeless(table: &str) -> String {
     let is_time = |text: &str| text.len() == 19 && text.as_bytes()[10] == b' ' && text.as_bytes()[13] == b':';
-    let cell = |cell: &str| if is_time(cell) { "TIME".to_owned() } else { cell.to_owned() };
+    let is_id = |text: &str| text.len() == 36 && text.bytes().filter(|byte| *byte == b'-').count() == 4;
+    let cell = |cell: &str| match cell {
+        time if is_time(time) => "TIME".to_owned(),
+        id if is_id(id) => "ID".to_owned(),
+        other => other.to_owned(),
+    };
     let line = |line: &str| {
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(cell).collect::<Vec<_>>().join(" | ")
     };
@@ -288,11 +293,11 @@ async fn the_history_tells_what_when_for_which_line_and_what_it_costs() {
     let requests = world.ledger().await.requests();
     let table = beside(&world, &["history", "acme", "--kind", "done"]).expect(0).stdout;
     insta::assert_snapshot!(timeless(&table), @r#"
-    WHEN (UTC) | KIND | CLIENT | ACCOUNT | A MONTH | MANIFEST | WHAT
-    TIME | done | acme | 1 | acme.yaml:1 | create the account "Client acme", notified at dns+acme@agency.example
-    TIME | done | acme | 1 | +29.00 | acme.yaml:1 | subscribe to teams-v2-monthly with 1 seat
-    TIME | done | acme | 1 | +29.00 | acme.yaml:1 | seats from 1 to 2
-    TIME | done | acme | 1 | acme.yaml:1 | add jane@acme.example with full access
+    WHEN (UTC) | KIND | CLIENT | ACCOUNT | A MONTH | MANIFEST | REQUEST | WHAT
+    TIME | done | acme | 1 | acme.yaml:1 | ID | create the account "Client acme", notified at dns+acme@agency.example
+    TIME | done | acme | 1 | +29.00 | acme.yaml:1 | ID | subscribe to teams-v2-monthly with 1 seat
+    TIME | done | acme | 1 | +29.00 | acme.yaml:1 | ID | seats from 1 to 2
+    TIME | done | acme | 1 | acme.yaml:1 | ID | add jane@acme.example with full access
     "#);
     let all = beside(&world, &["history", "-o", "json"]).expect(0).json();
     let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/history.schema.json");

@@ -98,6 +98,8 @@ fn create(client: &str) -> Intent {
         account_name: Some(name),
         account_id: None,
         cause: Cause { what: format!("create {client}"), ..Cause::default() },
+        read_began: Timestamp::MAX,
+        heal: false,
     }
 }
 
@@ -111,6 +113,8 @@ fn add(person: &str) -> Intent {
         account_name: None,
         account_id: Some(AccountId::new("7")),
         cause: Cause { what: format!("add {person}"), person: Some(email), access: Some(access), ..Cause::default() },
+        read_began: Timestamp::MAX,
+        heal: false,
     }
 }
 

@@ -164,7 +164,7 @@ fn every_state_and_event_of_what_is_never_repeated() {
       absent, early: - State
       absent: - State
       absent, a day later: - State
-      several: Ask #1 sends 0 at -/-/-, in doubt -> Alarm [AccountId(7), AccountId(8)], AskPerson
+      several: - State
       resend: - State
       resend, a day later: - State
       retry: - State

@@ -113,7 +113,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn creation(&self) -> Op {
+    pub(super) fn creation(&self) -> Op {
         Op::CreateAccount { name: self.client.account_name.clone(), email: self.client.notification_email.clone() }
     }
 

@@ -55,6 +55,8 @@ fn create() -> Intent {
         account_name: None,
         account_id: None,
         cause: Cause::default(),
+        read_began: Timestamp::MAX,
+        heal: false,
     }
 }
 
@@ -103,4 +105,55 @@ async fn what_was_done_stands_until_it_is_wanted_anew_and_was_read_anew() {
     let (row, _) = a.apply(&row, &bursar::journal::Event::Released).await.unwrap();
     assert_eq!(a.standing(&series, early), Standing::Settling(row, shows));
     assert_eq!(a.standing(&series, shows), Standing::Free);
+}
+
+/// Each of these was found by reading: what another process did since a plan was made must not
+/// become a new generation of it.
+#[tokio::test]
+async fn a_plan_that_does_not_know_what_another_process_did_since_makes_nothing_anew() {
+    let (a, b, clock) = two().await;
+    let planned = Intent { read_began: clock.now(), ..create() };
+    clock.pass(1);
+    a.prepare(&[create()]).await.unwrap();
+    let permit = a.permit(&create(), true).await.unwrap();
+    a.answered(&permit.row, done()).await.unwrap();
+    b.refresh().await.unwrap();
+    let refused = b.prepare(std::slice::from_ref(&planned)).await.unwrap_err();
+    assert_eq!(refused, BookError::Rejected(Rejected::Settling));
+    // Read long after it was done, its absence is somebody's doing, and not undone by itself.
+    let later = Intent { read_began: clock.now() + SignedDuration::from_hours(1), ..create() };
+    let refused = b.prepare(std::slice::from_ref(&later)).await.unwrap_err();
+    assert_eq!(refused, BookError::Rejected(Rejected::Undone));
+    let healed = Intent { heal: true, ..later };
+    assert_eq!(b.prepare(&[healed]).await.unwrap()[0].operation.generation, 1);
+}
+
+#[tokio::test]
+async fn a_freeze_stops_what_is_sent_again_under_its_key_too() {
+    let (a, _, _) = two().await;
+    let keyed = Intent { repeat: Repeat::UnderKey, ..create() };
+    let permit = a.permit(&keyed, false).await.unwrap();
+    let verdict = bursar::plan::Verdict {
+        state: bursar::plan::VerdictState::Waiting,
+        reason: None,
+        message: "lost".into(),
+        request_id: None,
+    };
+    let row = a.answered(&permit.row, Answer::Unknown { verdict }).await.unwrap();
+    a.note(vec![a.fact(bursar::journal::FactKind::Frozen, "fleet", "audit")], vec![], vec![]).await.unwrap();
+    let refused = a.permit_again(&row).await.unwrap_err();
+    assert_eq!(refused, BookError::Journal(JournalError::Frozen { reason: "audit".into() }));
+}
+
+#[tokio::test]
+async fn one_row_that_somebody_wrote_meanwhile_keeps_no_other_from_its_step() {
+    let (a, b, _) = two().await;
+    let other = Intent { series: Series { client: ClientName::parse("beta").unwrap(), ..create().series }, ..create() };
+    let rows = a.prepare(&[create(), other.clone()]).await.unwrap();
+    b.refresh().await.unwrap();
+    let now = Timestamp::UNIX_EPOCH;
+    b.apply(&rows[0], &bursar::journal::Event::Withdrawn { now }).await.unwrap();
+    let steps = rows.iter().map(|row| (row.clone(), bursar::journal::Event::Withdrawn { now })).collect();
+    let written = a.apply_all(steps).await.unwrap();
+    assert_eq!(written.iter().map(|row| row.operation.series.clone()).collect::<Vec<_>>(), [other.series]);
 }

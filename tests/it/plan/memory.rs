@@ -62,6 +62,33 @@ fn no_account_is_made_of_a_name_that_may_have_been_made_by_a_manifest_of_another
 }
 
 #[test]
+fn a_question_stands_even_where_the_account_was_found_meanwhile() {
+    let world = World::in_agreement(vec![client("acme", &[])]).with(|w| {
+        let verdict = Verdict {
+            state: VerdictState::Blocked,
+            reason: Some(Reason::OutcomeUnknown),
+            message: "look at the service, then: bursar resolve 0123".to_owned(),
+            request_id: None,
+        };
+        w.known.unsettled.push(Unsettled {
+            series: series("acme", OpKind::CreateAccount, ""),
+            account_name: Some(AccountName::new("Acme")),
+            account_id: None,
+            verdict,
+        });
+    });
+    let plan = world.plan();
+    insta::assert_snapshot!(short(&plan, "acme"), @"Blocked: CreateAccount Blocked(OutcomeUnknown)");
+    assert!(plan.accounts[0].actions[0].message.contains("bursar resolve 0123"));
+}
+
+#[test]
+fn nothing_is_created_while_the_journal_may_have_lost_a_create() {
+    let world = World::empty(vec![client("acme", &[])]).with(|w| w.known.doubtful = true);
+    insta::assert_snapshot!(short(&world.plan(), "acme"), @"Waiting: CreateAccount Waiting(OutcomeSettling), Subscribe Skipped(DependencyNotMet)");
+}
+
+#[test]
 fn what_was_done_a_moment_ago_is_not_done_again_because_a_list_lags() {
     let (jane, john) = ("jane@acme.example", "john@acme.example");
     let world = World::in_agreement(vec![client("acme", &[jane, john])]).with(|w| {
