@@ -38,6 +38,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_command_shows_what_the_readme_says() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let commands = fences("sh");
     let line = commands[0].trim();
     let args: Vec<&str> = line.strip_prefix("cargo run --release -- ").unwrap().split(' ').collect();
