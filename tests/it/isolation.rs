@@ -1,7 +1,8 @@
 //! One client's trouble is its own.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::http::Method;
 use serde_json::json;
@@ -118,4 +119,33 @@ async fn members_that_cannot_be_read_are_unknown_fail_the_run_and_stop_nobody_el
         accounts.iter().find(|account| account["name"] == name).unwrap()["state"].as_str().unwrap().to_owned()
     });
     assert_eq!(states, ["unknown", "in_sync"]);
+}
+
+/// A whole, valid, empty list while accounts are known: an outage reads like that, and is no
+/// order to create.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_list_while_accounts_are_known_creates_nothing() {
+    let mut world = World::new(&[]).await;
+    world.client("acme", &[]);
+    let outage = Arc::new(AtomicBool::new(false));
+    let empty = Arc::clone(&outage);
+    let url = proxy::start(world.sandbox.url(), move |method, path, _| {
+        let list = *method == Method::GET && path.starts_with("/v2/accounts?");
+        if list && empty.load(Ordering::Relaxed) { Fault::EmptyList } else { Fault::None }
+    })
+    .await;
+    world.through(url);
+    for _ in 0..2 {
+        world.run(&["apply", "--yes"]).await.expect(0);
+    }
+    world.client("beta", &[]);
+    outage.store(true, Ordering::Relaxed);
+    let report = world.run(&["apply", "--yes", "-o", "json"]).await.expect(3).json();
+    let states: Vec<_> =
+        report["accounts"].as_array().unwrap().iter().map(|a| a["actions"][0]["reason"].clone()).collect();
+    assert_eq!(states, ["OutcomeSettling", "AccountsVanished"]);
+    assert_eq!(world.ledger().await.count("accounts_created"), 1);
+    outage.store(false, Ordering::Relaxed);
+    world.run(&["apply", "--yes"]).await.expect(0);
+    assert_eq!(world.ledger().await.count("accounts_created"), 2, "and it goes on when the list is back");
 }

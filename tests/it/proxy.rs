@@ -17,6 +17,8 @@ pub enum Fault {
     None,
     /// Not passed on: 500.
     Refuse500,
+    /// Not passed on: a list that is complete, and empty.
+    EmptyList,
     /// Passed on; the answer becomes a gateway's HTML page.
     LoseAnswer,
     /// Not passed on; the answer is a gateway's HTML page.
@@ -67,6 +69,7 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let fault = (proxy.decide)(&head.method, &path, &body);
     match fault {
         Fault::Refuse500 => answer(StatusCode::INTERNAL_SERVER_ERROR, "application/json", r#"{"message":"broken"}"#),
+        Fault::EmptyList => answer(StatusCode::OK, "application/json", r#"{"data":[]}"#),
         Fault::LoseRequest => bad_gateway(),
         Fault::StrikeBefore => {
             (proxy.strike)(false);

@@ -128,6 +128,8 @@ pub struct Question {
     pub at: Duration,
     /// The account's name.
     pub account: String,
+    /// By which journal: from 0.
+    pub journal: usize,
 }
 
 /// What a seed and a script led to.
@@ -344,6 +346,9 @@ impl Universe {
                 self.begin_journal();
                 if destroyed == Destroyed::Waited {
                     tokio::time::sleep(SETTLED).await;
+                    // From here on, whatever is asked is asked because of the loss alone.
+                    self.network.calm();
+                    self.disk().calm();
                 }
             }
         }
@@ -365,7 +370,8 @@ impl Universe {
             let put = Put { seen: row.version, row: Row { version: row.version + 1, ..next } };
             let batch = Batch { rows: vec![put], ..Batch::default() };
             self.disk().journal.commit(&row.operation.scope, batch).await.unwrap();
-            self.questions.push(Question { at: self.network.age(), account });
+            let journal = self.disks.len() - 1;
+            self.questions.push(Question { at: self.network.age(), account, journal });
         }
     }
 }
