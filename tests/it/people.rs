@@ -289,7 +289,8 @@ async fn the_history_tells_what_when_for_which_line_and_what_it_costs() {
     let world = World::new(&[JANE]).await;
     world.client("acme", &[JANE]);
     world.client("beta", &[]);
-    apply(&world, &[]).await.expect(0);
+    // One after the other, so that acme gets the first number.
+    apply(&world, &["--parallelism", "1"]).await.expect(0);
     let requests = world.ledger().await.requests();
     let table = beside(&world, &["history", "acme", "--kind", "done"]).expect(0).stdout;
     insta::assert_snapshot!(timeless(&table), @r#"
