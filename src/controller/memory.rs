@@ -72,13 +72,17 @@ impl Memory {
                 .any(|reason| has(ActionState::Waiting, Some(reason)));
             // What was tried does not show while the members cannot be read, and is not done.
             let hidden = tried && account.state == AccountState::Unknown;
-            if settling || hidden {
+            let open = tried && (has(ActionState::Waiting, None) || has(ActionState::Failed, None));
+            if settling || hidden || open {
                 if self.retries.get(client).is_none_or(|retry| retry.due.is_none()) {
-                    let pace = if hidden { Pace::Retry } else { Pace::Look };
+                    let pace = if settling && !hidden { Pace::Look } else { Pace::Retry };
                     self.look_again(client, pace, now, chance);
                 }
-            } else if !tried || !(has(ActionState::Waiting, None) || has(ActionState::Failed, None)) {
+            } else {
+                // A list that lags may show again what does not show now: what came of it is
+                // not remembered without a time at which it is tried again.
                 self.retries.remove(client);
+                self.known.verdicts.retain(|key, verdict| key.client != *client || Pace::of(verdict).is_none());
             }
         }
     }

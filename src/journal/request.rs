@@ -108,7 +108,8 @@ pub fn agrees(account: &Account, name: Option<&AccountName>, email: Option<&Emai
 pub fn is_in_force(now: &Subscription, plan: &PlanId, seats: Option<u32>) -> bool {
     let in_force = now.plan == *plan && now.pending_plan.is_none();
     let pending = now.pending_plan.as_ref() == Some(plan);
-    let enough = seats.is_none() || [now.seats, now.pending_seats].contains(&seats);
+    // What comes at renewal counts: a reduction on its way is not the number that is kept.
+    let enough = seats.is_none() || now.pending_seats.or(now.seats) == seats;
     now.is_active() && (in_force || pending) && (enough || pending)
 }
 
@@ -151,4 +152,41 @@ pub fn made_by(row: &Row, account: &Account, new: &NewAccount) -> bool {
 pub fn is_invited(observed: &ObservedAccount, person: &Email) -> bool {
     let Reading::Seen(members) = &observed.members else { return false };
     members.iter().any(|member| member.email == *person && member.state == MemberState::Invited)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::SubscriptionState;
+
+    fn teams(seats: u32, pending_plan: Option<&str>, pending_seats: Option<u32>) -> Subscription {
+        Subscription {
+            plan: PlanId::new("teams"),
+            state: SubscriptionState::Subscribed,
+            seats: Some(seats),
+            dunned: false,
+            trial_ends_at: None,
+            current_period_ends_at: None,
+            pending_plan: pending_plan.map(PlanId::new),
+            pending_seats,
+        }
+    }
+
+    #[test]
+    fn seats_are_in_force_where_they_outlast_the_renewal() {
+        let plan = PlanId::new("teams");
+        for (now, seats, so) in [
+            (teams(3, None, None), Some(3), true),
+            (teams(3, None, None), Some(2), false),
+            (teams(3, None, None), None, true),
+            // A cut that is on its way is done, and whoever wants to keep the seats is not.
+            (teams(3, None, Some(2)), Some(2), true),
+            (teams(3, None, Some(2)), Some(3), false),
+            // The plan that comes at renewal brings its own seats.
+            (teams(3, Some("solo"), Some(1)), Some(3), false),
+        ] {
+            assert_eq!(is_in_force(&now, &plan, seats), so, "{now:?} {seats:?}");
+        }
+        assert!(is_in_force(&teams(3, Some("solo"), Some(1)), &PlanId::new("solo"), None));
+    }
 }
