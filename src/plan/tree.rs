@@ -140,6 +140,11 @@ pub struct Action {
     pub unregistered: bool,
     /// The server's id of the request, once it was tried.
     pub request_id: Option<RequestId>,
+    /// What a person does where the server offers it to no program, in order. The first line
+    /// of a step says what; each further line is a value to type, inert and ready to copy.
+    pub steps: Vec<String>,
+    /// The page where they begin, where it is known.
+    pub link: Option<String>,
 }
 
 /// Where an action stands.

@@ -107,9 +107,13 @@ impl<'a> Draft<'a> {
             hold_for_adoption(&mut self.actions, message);
         }
         if !world.offer().account_management {
-            let pages = manual::Pages::of(world.inputs.api);
-            let account = self.found.observed().map(|observed| &observed.account.id);
-            self.actions.iter_mut().for_each(|action| manual::by_hand(action, pages, account));
+            let coming = people::wanted(world, self.client);
+            let place = manual::Place {
+                pages: manual::Pages::of(world.inputs.api),
+                account: self.found.observed().map(|observed| &observed.account.id),
+                heads: 1 + coming.iter().filter(|member| member.email != *world.ourselves()).count(),
+            };
+            manual::by_hand(&mut self.actions, place);
         }
     }
 

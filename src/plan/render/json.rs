@@ -154,7 +154,7 @@ impl From<&AccountPlan> for AccountJson {
 
 impl From<&Action> for ActionJson {
     fn from(action: &Action) -> Self {
-        let Action { op, state, reason, message, offboarding, unregistered, request_id } = action;
+        let Action { op, state, reason, message, offboarding, unregistered, request_id, steps, link } = action;
         let (op, about) = about(op);
         Self {
             op,
@@ -173,6 +173,8 @@ impl From<&Action> for ActionJson {
             unregistered: *unregistered,
             request_id: request_id.as_ref().map(|id| id.as_str().to_owned()),
             error: (*state == ActionState::Failed).then(|| message.clone()),
+            steps: steps.clone(),
+            link: link.clone(),
             about,
         }
     }

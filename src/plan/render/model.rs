@@ -183,6 +183,13 @@ pub(super) struct ActionJson {
     /// What the server said, where it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
+    /// What a person does, in order, where it is `manual`. The first line of a step says what;
+    /// each further line is a value to type.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) steps: Vec<String>,
+    /// The page where a person does it, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) link: Option<String>,
     #[serde(flatten)]
     pub(super) about: AboutJson,
 }

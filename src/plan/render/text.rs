@@ -9,6 +9,10 @@ use crate::domain::{Access, Email, Money, text::inert};
 use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan, Reason, Summary};
 use crate::plan::words::{count, describe};
 
+/// What a person is to know of steps that are done by hand.
+const BY_HAND: &str = "What bears * is done by hand: this service offers it to no program. The next look sees by itself \
+                       that accounts and plans are done.";
+
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TextOptions {
@@ -69,6 +73,9 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
     let capped = plan.rails.iter().any(|rail| rail.is_cap());
     let pass = capped.then(|| format!("to let exactly this plan pass, once: --approve {}", plan.digest));
     section(&mut out, "Guard rails", rails.chain(pass), paint);
+    if plan.summary.manual > 0 {
+        let _ = writeln!(out, "{BY_HAND}");
+    }
     if let Some(money) = money(plan) {
         let _ = writeln!(out, "{money}");
     }
@@ -95,8 +102,23 @@ fn client(out: &mut String, account: &AccountPlan, paint: Paint) {
     if let Some(message) = &account.message {
         let _ = writeln!(out, "  {} {message}", paint.colour(AnsiColor::Yellow, "!"));
     }
-    for one in &account.actions {
+    actions(out, account.actions.iter(), paint);
+}
+
+/// Actions, each on a line; below those that are done by hand their steps, in one count for
+/// the account, and each value to type on a line of its own.
+pub(super) fn actions<'a>(out: &mut String, actions: impl Iterator<Item = &'a Action>, paint: Paint) {
+    let mut steps = 0;
+    for one in actions {
         let _ = writeln!(out, "  {}", action(one, paint));
+        for step in &one.steps {
+            steps += 1;
+            let mut lines = step.lines();
+            let _ = writeln!(out, "    {steps}. {}", lines.next().unwrap_or_default());
+            for value in lines {
+                let _ = writeln!(out, "       {value}");
+            }
+        }
     }
 }
 
@@ -115,7 +137,7 @@ pub(super) fn action(action: &Action, paint: Paint) -> String {
     match action.state {
         ActionState::Planned => format!("{sign} {message}"),
         ActionState::Applied => format!("{sign} {what}: done"),
-        ActionState::Manual => format!("{sign} {message}"),
+        ActionState::Manual => format!("{sign} {what}, by hand"),
         ActionState::Failed => {
             let id = action.request_id.as_ref().map_or_else(String::new, |id| format!(", request id {id}"));
             let again = if message.contains("request id") { String::new() } else { id };
