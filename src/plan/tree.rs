@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId, Money, PlanId, RequestId};
 use crate::manifest::SourceRef;
 
-use super::known::{ActionKey, OpKind};
+use super::known::{ActionKey, OpKind, Word};
 use super::snapshot::ObservedAccount;
 
 /// What would be done, account by account, and what it costs.
@@ -71,6 +71,8 @@ pub struct AccountPlan {
     pub actions: Vec<Action>,
     /// Why it is invalid or cannot be read, where that is so. Inert text.
     pub message: Option<String>,
+    /// Who counts as a member or as none on somebody's word, because members cannot be read.
+    pub told: Vec<Told>,
     /// What is there now, for `--diff` and for the executor.
     pub observed: Option<ObservedAccount>,
     /// The list price a month now and with everyone wanted; `None` is a custom price.
@@ -81,6 +83,15 @@ pub struct AccountPlan {
     pub desired: Option<Desired>,
     /// The digest of this part.
     pub digest: String,
+}
+
+/// Somebody of whom only a word tells whether they are a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Who.
+    pub email: Email,
+    /// The word, which holds.
+    pub word: Word,
 }
 
 /// The account as it will be.

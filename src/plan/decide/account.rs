@@ -54,7 +54,7 @@ impl<'a> Draft<'a> {
     pub(super) fn begin(world: &World<'a>, client: &'a Client) -> Self {
         let found = world.find(client);
         let people = match found.observed() {
-            Some(observed) => People::of(observed),
+            Some(observed) => People::of(world, client, observed),
             None => People::of_new(world),
         };
         let ours = matches!(found, Found::Account(_)) && !client.suspend;
@@ -286,15 +286,14 @@ impl<'a> Draft<'a> {
                 }
             }
         }
-        if let (Some(observed), Some(_)) = (observed, &self.people.unreadable) {
-            let page = manual::Pages::of(world.inputs.api).members(&observed.account.id);
-            self.message = Some(format!("its members cannot be read over this API; look at {page}"));
-            self.removals.clear();
-            return;
-        }
+        self.message.clone_from(&self.people.unreadable);
         let accesses = people::accesses(world, self.client, &self.people, &self.removals, false);
         self.place_removals(&Steps::default(), ranked);
-        for mut add in people::adds(world, self.client, &self.people) {
+        let untold = &self.people.untold;
+        let adds = people::adds(world, self.client, &self.people);
+        // Whoever may be there already is asked about, and not invited again.
+        let absent = |add: &Add| add.action.op.person().is_none_or(|person| !untold.contains(person));
+        for mut add in adds.into_iter().filter(absent) {
             // Whether they are users cannot be told apart here: a person does what is left.
             add.action.unregistered = false;
             ranked.push((rank::ADD, add.action));
@@ -320,6 +319,7 @@ impl<'a> Draft<'a> {
             state,
             actions,
             message,
+            told: people.told,
             observed: found.observed().cloned(),
             monthly_before: before,
             monthly_after: after,

@@ -105,6 +105,9 @@ pub(super) struct AccountJson {
     /// Why it is invalid or not known, where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
+    /// Who counts as a member, or as none, on somebody's word, because members cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) told: Vec<ToldJson>,
     #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub(super) digest: String,
     /// List price a month now; null where it is custom or not known.
@@ -113,6 +116,28 @@ pub(super) struct AccountJson {
     pub(super) monthly_after: Option<MoneyJson>,
     /// In the order in which they are carried out.
     pub(super) actions: Vec<ActionJson>,
+}
+
+/// A word on a person, which counts for 90 days from `at`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ToldJson {
+    pub(super) email: String,
+    pub(super) state: ToldStateJson,
+    /// What they may do, where that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access: Option<Access>,
+    /// Who said so; null for a webhook, which anybody may have sent who knows where it goes.
+    pub(super) by: Option<String>,
+    /// When it was so, in RFC 3339.
+    pub(super) at: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ToldStateJson {
+    Member,
+    Invited,
+    Absent,
 }
 
 #[derive(Serialize, JsonSchema)]

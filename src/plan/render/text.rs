@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::domain::{Access, Email, Money, text::inert};
-use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan, Reason, Summary};
+use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan, Reason, Summary, Told};
 use crate::plan::words::{count, describe};
 
 /// What a person is to know of steps that are done by hand.
 const BY_HAND: &str = "What bears * is done by hand: this service offers it to no program. The next look sees by itself \
-                       that accounts and plans are done.";
+                       that accounts and plans are done; of members it is told: bursar ack CLIENT.";
 
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,6 +63,7 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
         plan.drift.iter().map(|d| format!("{} ({}): {}", d.client, d.account_id, d.message)),
         paint,
     );
+    section(&mut out, "On somebody's word, for 90 days", plan.accounts.iter().filter_map(told), paint);
     unmanaged(&mut out, plan, paint);
     let notices = plan.notices.iter().map(|notice| match &notice.client {
         Some(client) => format!("{client}: {}", notice.message),
@@ -120,6 +121,22 @@ pub(super) fn actions<'a>(out: &mut String, actions: impl Iterator<Item = &'a Ac
             }
         }
     }
+}
+
+/// Who counts as a member or as none because somebody said so, on one line a client.
+fn told(account: &AccountPlan) -> Option<String> {
+    const NAMED: usize = 5;
+    let mut people: Vec<String> = account
+        .told
+        .iter()
+        .take(NAMED)
+        .map(|Told { email, word }| format!("{email} is {} ({word})", word.says))
+        .collect();
+    let more = account.told.len().saturating_sub(NAMED);
+    if more > 0 {
+        people.push(format!("{more} more"));
+    }
+    (!people.is_empty()).then(|| format!("{}: {}", inert(&account.name), people.join(", ")))
 }
 
 fn creates(account: &AccountPlan) -> bool {
