@@ -9,6 +9,7 @@ pub mod execute;
 pub mod journal;
 pub mod plan;
 pub mod source;
+pub mod web;
 
 pub mod manifest;
 pub mod provider;

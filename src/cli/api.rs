@@ -90,6 +90,11 @@ impl Connection {
         Arc::new(self.reader.writer())
     }
 
+    /// For what DNSimple publishes besides accounts: webhooks.
+    pub fn published(&self) -> &dnsimple::Reader {
+        &self.reader
+    }
+
     /// Stops the sandbox, if there is one.
     pub async fn close(self) {
         if let Some(sandbox) = self.sandbox {

@@ -18,6 +18,7 @@ mod history;
 mod init;
 mod journal;
 mod keeping;
+mod listen;
 mod logs;
 mod manifests;
 mod moment;
@@ -31,12 +32,15 @@ mod sandbox;
 mod schema;
 mod table;
 mod validate;
+mod webhooks;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
+
+use crate::controller::Ask;
 
 use logs::LogFormat;
 use ui::Ui;
@@ -98,6 +102,8 @@ enum Verb {
     Approve(approve::Args),
     /// Show the promise: answers get lost, the daemon is killed, and each thing happens once
     Demo(demo::Args),
+    /// Have the service tell of changes: list, register or remove the webhooks of each account
+    Webhooks(Box<webhooks::Args>),
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
     /// Print the JSON Schemas
@@ -156,6 +162,7 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Freeze(args) => freeze::freeze(args, ui).await,
         Verb::Unfreeze(args) => freeze::unfreeze(args, ui).await,
         Verb::Approve(args) => approve::run(args, ui).await,
+        Verb::Webhooks(args) => webhooks::run(*args, ui).await,
         Verb::Sandbox(args) => sandbox::run(args, ui).await,
         Verb::Schema(args) => schema::run(args, ui).await,
         Verb::Completions(args) => completions::completions(&args, ui),
@@ -192,7 +199,7 @@ async fn interrupt(cancel: CancellationToken, ui: Ui) {
 }
 
 /// For the daemon: SIGTERM and Ctrl-C stop it, SIGHUP asks for a look at everything.
-async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender<()>>) {
+async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender<Ask>>) {
     let asked = async {
         #[cfg(unix)]
         {
@@ -201,7 +208,7 @@ async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender
                 while hangups.recv().await.is_some() {
                     // A full channel already holds the wish.
                     for look in &looks {
-                        let _ = look.try_send(());
+                        let _ = look.try_send(Ask::Operator);
                     }
                 }
             }

@@ -30,6 +30,7 @@ mod provider_read;
 mod provider_world;
 mod provider_write;
 mod proxy;
+mod published;
 mod readme;
 mod replicas;
 mod requests;

@@ -9,6 +9,7 @@ mod http;
 mod pages;
 mod quota;
 mod read;
+mod webhooks;
 mod wire;
 mod write;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use quota::Quota;
 pub use read::Reader;
+pub use webhooks::Webhook;
 pub use write::Writer;
 
 pub use super::transport::{ConnectError, Timeouts};

@@ -48,8 +48,8 @@ struct Offered {
 }
 
 /// A complete list, and what stood beside its first page.
-struct List<T> {
-    entries: Vec<T>,
+pub(super) struct List<T> {
+    pub(super) entries: Vec<T>,
     capabilities: Option<Vec<Value>>,
 }
 
@@ -95,7 +95,11 @@ impl Reader {
 
     /// Every page of a list, or an error. Where the totals moved meanwhile, once more from
     /// the start.
-    async fn list<T: DeserializeOwned + Listed>(&self, route: &'static str, url: Url) -> Result<List<T>, ApiError> {
+    pub(super) async fn list<T: DeserializeOwned + Listed>(
+        &self,
+        route: &'static str,
+        url: Url,
+    ) -> Result<List<T>, ApiError> {
         let first = self.list_once(route, &url).await;
         let read = match first {
             Err(Interrupted::Incomplete(Fault::Changed, _)) => self.list_once(route, &url).await,
@@ -146,7 +150,7 @@ impl Reader {
     }
 
     /// The address of an endpoint below an account.
-    fn below(&self, route: &'static str, segments: &[&str]) -> Result<Url, ApiError> {
+    pub(super) fn below(&self, route: &'static str, segments: &[&str]) -> Result<Url, ApiError> {
         match segments.iter().find(|segment| !is_id(segment)) {
             None => Ok(self.wire.base.endpoint(segments)),
             Some(_) => Err(self.wire.not_sent((&Method::GET, route), "the account id is not one")),

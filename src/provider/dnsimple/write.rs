@@ -22,10 +22,10 @@ pub struct Writer {
 }
 
 /// Where a write goes: the route as it is told, and its path.
-struct Target<'a> {
-    method: Method,
-    route: &'static str,
-    path: &'a [&'a str],
+pub(super) struct Target<'a> {
+    pub(super) method: Method,
+    pub(super) route: &'static str,
+    pub(super) path: &'a [&'a str],
 }
 
 impl Writer {
@@ -39,20 +39,30 @@ impl Writer {
         body: Option<Value>,
         key: Option<&IdempotencyKey>,
     ) -> Result<Answer, ApiError> {
-        let Target { method, route, path } = target;
         if !self.allowed {
             let why = "account management on the vendor's own hosts is off; --account-management on switches it on";
-            return Err(self.wire.not_sent((&method, route), why));
+            return Err(self.wire.not_sent((&target.method, target.route), why));
         }
+        self.send_published(target, body, key).await
+    }
+
+    /// Sends to an endpoint that the vendor publishes, whatever is allowed of the others.
+    pub(super) async fn send_published(
+        &self,
+        target: Target<'_>,
+        body: Option<Value>,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Answer, ApiError> {
+        let Target { method, route, path } = target;
         if !path.iter().all(|segment| is_id(segment)) {
-            return Err(self.wire.not_sent((&method, route), "the id of the account or the member is not one"));
+            return Err(self.wire.not_sent((&method, route), "an id in its path is not one"));
         }
         let url = self.wire.base.endpoint(path);
         self.wire.exchange(Call { method, route, url, body, key, cap: ANSWER_CAP }).await
     }
 
     /// The body of an answer, where `disagreement` finds none with the request.
-    fn agreed<J: DeserializeOwned, T>(
+    pub(super) fn agreed<J: DeserializeOwned, T>(
         &self,
         answer: &Answer,
         into: impl FnOnce(J) -> T,
@@ -66,7 +76,7 @@ impl Writer {
     }
 
     /// A deletion is answered with nothing at all.
-    fn emptied(&self, answer: &Answer) -> Result<Written<()>, ApiError> {
+    pub(super) fn emptied(&self, answer: &Answer) -> Result<Written<()>, ApiError> {
         if answer.status() == 204 {
             Ok(Written { value: (), request_id: answer.request_id().cloned() })
         } else {
