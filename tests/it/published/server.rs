@@ -96,7 +96,7 @@ fn answer(held: &mut Held, asked: &Asked) -> Reply {
         }
         ("DELETE", [account, "webhooks", id]) => {
             let before = held.webhooks.len();
-            held.webhooks.retain(|(of, webhook)| of != account || webhook["id"].to_string() != *id);
+            held.webhooks.retain(|(of, webhook)| of != account || webhook["id"].as_u64() != id.parse().ok());
             if held.webhooks.len() < before { Reply::Whole(204, vec![], vec![]) } else { message(404, "not found") }
         }
         _ => message(404, "not found"),
