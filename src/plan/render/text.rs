@@ -152,7 +152,7 @@ fn full_access(out: &mut String, plan: &Plan, paint: Paint) {
     let mut people: BTreeMap<&Email, Vec<&str>> = BTreeMap::new();
     for account in &plan.accounts {
         for action in account.actions.iter().filter(|action| action.is_planned()) {
-            if let Op::AddMember { email, access: Access::Full } | Op::SetAccess { email, to: Access::Full, .. } =
+            if let Op::AddMember { email, access: Access::Full, .. } | Op::SetAccess { email, to: Access::Full, .. } =
                 &action.op
             {
                 people.entry(email).or_default().push(&account.name);
