@@ -9,4 +9,5 @@ mod properties;
 mod rails;
 mod standing;
 mod subscriptions;
+mod ways;
 mod world;
