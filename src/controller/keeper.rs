@@ -505,6 +505,9 @@ impl Keeper {
             if row.state.is_unsettled() {
                 known.unsettled.extend(self.unsettled(book, row, keys));
             } else if row.state == State::Done {
+                if let (OpKind::CreateAccount, Some(id)) = (series.kind, &row.account_id) {
+                    known.made.insert(series.client.clone(), id.clone());
+                }
                 later(&mut last, (&series.client, series.matter()), row);
                 if let Some(matter) = undoable(series) {
                     later(&mut undone, (&series.client, matter), row);

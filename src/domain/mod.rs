@@ -11,6 +11,8 @@ pub mod text;
 
 pub use clock::{Clock, MachineClock};
 pub use email::{Email, EmailError};
-pub use ids::{Access, AccountId, AccountName, ClientName, ClientNameError, MemberId, PlanFamily, PlanId, RequestId};
+pub use ids::{
+    Access, AccountId, AccountName, ClientName, ClientNameError, MemberId, PlanFamily, PlanId, RequestId, Role,
+};
 pub use money::{Money, MoneyError};
 pub use text::Foreign;

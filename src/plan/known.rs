@@ -26,6 +26,8 @@ pub struct Known {
     /// What was done a moment ago: what is read of it may be older than that, and nothing more
     /// is done about it until it shows.
     pub settling: BTreeSet<(ClientName, Matter)>,
+    /// The accounts that were made for these clients.
+    pub made: BTreeMap<ClientName, AccountId>,
     /// What the guard rails remember.
     pub rails: RailMemory,
     /// All writes are stopped, for this reason.

@@ -62,11 +62,14 @@ struct Steps {
 
 fn steps(op: &Op, place: Place<'_>) -> Steps {
     let Place { pages, account, heads } = place;
-    if let Op::CreateAccount { name, email } = op {
+    if let Op::CreateAccount { name, email, .. } = op {
         let link = pages.user();
         let steps = vec![
             format!("In your user settings, {link}, add a new account."),
-            format!("Type its name and its notification email:\n{name}\n{email}"),
+            match email {
+                Some(email) => format!("Type its name and its notification email:\n{name}\n{email}"),
+                None => format!("Type its name:\n{name}"),
+            },
         ];
         return Steps { steps, link: Some(link) };
     }
@@ -113,8 +116,8 @@ fn step(op: &Op, at: &str, heads: usize) -> String {
         Op::RemoveMember { id: _, email, access: _, invited: true } => {
             format!("{at} remove the pending invitation of:\n{email}")
         }
-        Op::AddMember { email, access } => format!("{at} invite, with {}:\n{email}", in_words(*access)),
-        Op::SetAccess { id: _, email, from: _, to } => format!("{at} give {}, to:\n{email}", in_words(*to)),
+        Op::AddMember { email, access, .. } => format!("{at} invite, with {}:\n{email}", in_words(*access)),
+        Op::SetAccess { email, to, .. } => format!("{at} give {}, to:\n{email}", in_words(*to)),
         Op::Unsubscribe { plan } => format!(
             "{at} cancel the subscription below. The account's domains stop resolving at once, and what is left of \
              the period is lost.\n{plan}"

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId, Money, PlanId, RequestId};
+use crate::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId, Money, PlanId, RequestId, Role};
 use crate::manifest::SourceRef;
+use crate::provider::NewPlan;
 
 use super::known::{ActionKey, OpKind, Word};
 use super::snapshot::ObservedAccount;
@@ -195,8 +196,10 @@ pub enum Op {
     CreateAccount {
         /// Its name.
         name: AccountName,
-        /// Its notification email.
-        email: Email,
+        /// Its notification email; `None` where it is set afterwards.
+        email: Option<Email>,
+        /// The plan that comes with it in the same request, where the server has it so.
+        plan: Option<NewPlan>,
     },
     /// Change name or notification email.
     UpdateAccount {
@@ -249,6 +252,8 @@ pub enum Op {
         email: Email,
         /// What they may do.
         access: Access,
+        /// The server's exact role, where the manifest asks for one.
+        role: Option<Role>,
     },
     /// Change what a member may do.
     SetAccess {
@@ -260,6 +265,8 @@ pub enum Op {
         from: Access,
         /// What they are to do.
         to: Access,
+        /// The server's exact role, where the manifest asks for one.
+        role: Option<Role>,
     },
     /// Cancel the subscription.
     Unsubscribe {
@@ -299,7 +306,7 @@ impl Op {
     pub fn argument(&self) -> String {
         let seats = |seats: &Option<u32>| seats.map_or_else(String::new, |seats| format!("/{seats}"));
         match self {
-            Self::CreateAccount { name: _, email: _ } => String::new(),
+            Self::CreateAccount { name: _, email: _, plan: _ } => String::new(),
             Self::UpdateAccount { name, email } => {
                 let name = name.as_ref().map_or("", |change| change.to.as_str());
                 let email = email.as_ref().map_or("", |change| change.to.key());
@@ -308,10 +315,12 @@ impl Op {
             Self::Subscribe { plan, seats: some } => format!("{}{}", plan.as_str(), seats(some)),
             Self::ChangePlan { from: _, to, seats: some, downgrade: _ } => format!("{}{}", to.as_str(), seats(some)),
             Self::SetSeats { plan, from: _, to } => format!("{}/{to}", plan.as_str()),
-            Self::RemoveMember { id: _, email, access: _, invited: _ } | Self::AddMember { email, access: _ } => {
-                email.key().to_owned()
+            Self::RemoveMember { id: _, email, access: _, invited: _ }
+            | Self::AddMember { email, access: _, role: _ } => email.key().to_owned(),
+            Self::SetAccess { id: _, email, from: _, to, role: None } => format!("{}/{to}", email.key()),
+            Self::SetAccess { id: _, email, from: _, to, role: Some(role) } => {
+                format!("{}/{to} {}", email.key(), role.as_str().replace('/', " "))
             }
-            Self::SetAccess { id: _, email, from: _, to } => format!("{}/{to}", email.key()),
             Self::Unsubscribe { plan } => plan.as_str().to_owned(),
         }
     }

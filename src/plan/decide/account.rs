@@ -8,8 +8,9 @@ use crate::plan::choose::{Target, choose};
 use crate::plan::tree::{
     AccountPlan, AccountState, Action, ActionState, Change, Desired, Drift, DriftKind, Op, Reason,
 };
+use crate::plan::words::describe;
 use crate::plan::{ObservedAccount, Reading, digest, manual, price};
-use crate::provider::{PlanOffer, Subscription};
+use crate::provider::{NewPlan, PlanOffer, Quirk, Subscription};
 
 use super::people::{self, Add, People, Removal};
 use super::subscription::{self, Heads, Now, Steps};
@@ -99,6 +100,9 @@ impl<'a> Draft<'a> {
         } else {
             self.details_by_hand(world, &mut ranked);
         }
+        if matches!(self.found, Found::New) {
+            self.make_at_once(world, &mut ranked);
+        }
         ranked.sort_by_key(|(rank, _)| *rank);
         self.actions = ranked.into_iter().map(|(_, action)| action).collect();
         if self.client.suspend {
@@ -118,7 +122,8 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn creation(&self) -> Op {
-        Op::CreateAccount { name: self.client.account_name.clone(), email: self.client.notification_email.clone() }
+        let Client { account_name, notification_email, .. } = self.client;
+        Op::CreateAccount { name: account_name.clone(), email: Some(notification_email.clone()), plan: None }
     }
 
     /// The account itself: made, or given its name and notification email.
@@ -157,6 +162,37 @@ impl<'a> Draft<'a> {
             world.recall(&client.name, Action::planned(op))
         };
         vec![(rank::UPDATE, action)]
+    }
+
+    /// Makes create and subscribe one action where the server has it so, and what creating
+    /// does not take another.
+    fn make_at_once(&self, world: &World<'_>, ranked: &mut Vec<(u8, Action)>) {
+        let offer = world.offer();
+        let chosen = ranked.iter().position(|(_, action)| matches!(action.op, Op::Subscribe { .. }));
+        let chosen = chosen.filter(|_| offer.has_quirk(Quirk::PlanAtCreation)).map(|place| ranked.remove(place).1);
+        let Some((_, create)) = ranked.iter_mut().find(|(rank, _)| *rank == rank::CREATE) else { return };
+        if offer.has_quirk(Quirk::PlanAtCreation) {
+            match chosen {
+                Some(chosen) => with_plan(create, chosen),
+                None if create.is_planned() => {
+                    let message = "this server makes no account without a plan, and the manifest names none; write \
+                                   plan: with the one that it is to have";
+                    create.hold(ActionState::Blocked, Reason::PlanUnavailable, message);
+                }
+                None => {}
+            }
+        }
+        if offer.has_quirk(Quirk::EmailAfterwards) {
+            if let Op::CreateAccount { email, .. } = &mut create.op {
+                *email = None;
+            }
+            if create.is_planned() {
+                create.message = describe(&create.op);
+            }
+            let email = Some(Change { from: None, to: self.client.notification_email.clone() });
+            let action = Action::planned(Op::UpdateAccount { name: None, email });
+            ranked.push((rank::UPDATE, world.recall(&self.client.name, action)));
+        }
     }
 
     /// Plan, seats and members, over the API.
@@ -359,7 +395,15 @@ impl<'a> Draft<'a> {
 
 fn apply(desired: &mut Desired, op: &Op) {
     match op {
-        Op::CreateAccount { name, email } => (desired.name, desired.email) = (name.clone(), email.clone()),
+        Op::CreateAccount { name, email, plan } => {
+            desired.name = name.clone();
+            if let Some(email) = email {
+                desired.email = email.clone();
+            }
+            if let Some(NewPlan { plan, seats }) = plan {
+                (desired.plan, desired.seats) = (Some(plan.clone()), *seats);
+            }
+        }
         Op::UpdateAccount { name, email } => {
             if let Some(Change { from: _, to }) = name {
                 desired.name = to.clone();
@@ -375,10 +419,25 @@ fn apply(desired: &mut Desired, op: &Op) {
         Op::RemoveMember { id: _, email, access: _, invited: _ } => {
             desired.members.remove(email);
         }
-        Op::AddMember { email, access } | Op::SetAccess { id: _, email, from: _, to: access } => {
+        Op::AddMember { email, access, .. } | Op::SetAccess { email, to: access, .. } => {
             desired.members.insert(email.clone(), *access);
         }
         Op::Unsubscribe { plan: _ } => (desired.plan, desired.seats) = (None, None),
+    }
+}
+
+/// Takes the choice of a plan into the create; where it cannot go ahead, neither can.
+fn with_plan(create: &mut Action, chosen: Action) {
+    let (Op::CreateAccount { plan: with, .. }, Op::Subscribe { plan, seats }) = (&mut create.op, chosen.op) else {
+        return;
+    };
+    *with = Some(NewPlan { plan, seats });
+    if !create.is_planned() {
+        return;
+    }
+    match chosen.reason {
+        None => create.message = describe(&create.op),
+        Some(reason) => create.hold(chosen.state, reason, chosen.message),
     }
 }
 

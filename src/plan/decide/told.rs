@@ -36,7 +36,7 @@ impl People {
                 Says::Absent => continue,
             };
             let access = access.or(as_wanted).unwrap_or(Access::Full);
-            present.push(Member { id: MemberId::new(""), email: email.clone(), access, state });
+            present.push(Member { id: MemberId::new(""), email: email.clone(), access, role: None, state });
         }
         present.sort_by(|a, b| a.email.cmp(&b.email));
         let asked: BTreeSet<&Email> = wanted.iter().map(|member| &member.email).chain(world.leavers()).collect();

@@ -204,8 +204,15 @@ fn about(op: &Op) -> (OpJson, AboutJson) {
     let own = |text: &str| Some(text.to_owned());
     let none = AboutJson::default();
     match op {
-        Op::CreateAccount { name, email } => {
-            (OpJson::CreateAccount, AboutJson { name: own(name.as_str()), email: own(email.as_str()), ..none })
+        Op::CreateAccount { name, email, plan } => {
+            let about = AboutJson {
+                name: own(name.as_str()),
+                email: email.as_ref().and_then(|email| own(email.as_str())),
+                plan: plan.as_ref().and_then(|new| own(new.plan.as_str())),
+                seats: plan.as_ref().and_then(|new| new.seats),
+                ..none
+            };
+            (OpJson::CreateAccount, about)
         }
         Op::UpdateAccount { name, email } => {
             let mut about = none;
@@ -246,12 +253,14 @@ fn about(op: &Op) -> (OpJson, AboutJson) {
             };
             (OpJson::RemoveMember, about)
         }
-        Op::AddMember { email, access } => {
-            (OpJson::AddMember, AboutJson { email: own(email.as_str()), access: Some(*access), ..none })
+        Op::AddMember { email, access, role } => {
+            let role = role.as_ref().and_then(|role| own(role.as_str()));
+            (OpJson::AddMember, AboutJson { email: own(email.as_str()), access: Some(*access), role, ..none })
         }
-        Op::SetAccess { id, email, from, to } => {
+        Op::SetAccess { id, email, from, to, role } => {
             let about = AboutJson {
                 email: own(email.as_str()),
+                role: role.as_ref().and_then(|role| own(role.as_str())),
                 access: Some(*to),
                 access_from: Some(*from),
                 member_id: own(id.as_str()),

@@ -237,6 +237,9 @@ pub(super) struct AboutJson {
     /// What the person may do, or may do until they are removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<Access>,
+    /// The server's exact role, where the manifest asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) role: Option<String>,
     /// What the person may do now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access_from: Option<Access>,

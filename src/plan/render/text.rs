@@ -74,7 +74,9 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
     let capped = plan.rails.iter().any(|rail| rail.is_cap());
     let pass = capped.then(|| format!("to let exactly this plan pass, once: --approve {}", plan.digest));
     section(&mut out, "Guard rails", rails.chain(pass), paint);
-    if plan.summary.manual > 0 {
+    // A single step that the server does not offer says so itself.
+    let mut actions = plan.accounts.iter().flat_map(|account| &account.actions);
+    if actions.any(|action| action.state == ActionState::Manual && action.link.is_some()) {
         let _ = writeln!(out, "{BY_HAND}");
     }
     if let Some(money) = money(plan) {
@@ -191,7 +193,7 @@ fn full_access(out: &mut String, plan: &Plan, paint: Paint) {
     let mut people: BTreeMap<&Email, Vec<&str>> = BTreeMap::new();
     for account in &plan.accounts {
         for action in account.actions.iter().filter(|action| action.is_planned()) {
-            if let Op::AddMember { email, access: Access::Full } | Op::SetAccess { email, to: Access::Full, .. } =
+            if let Op::AddMember { email, access: Access::Full, .. } | Op::SetAccess { email, to: Access::Full, .. } =
                 &action.op
             {
                 people.entry(email).or_default().push(&account.name);

@@ -10,4 +10,5 @@ mod properties;
 mod rails;
 mod standing;
 mod subscriptions;
+mod ways;
 mod world;
