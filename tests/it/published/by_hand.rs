@@ -94,6 +94,16 @@ async fn a_person_does_the_steps_each_look_notices_and_their_word_counts_for_nin
 
     let history = world.run(&["history", "--kind", "acknowledged"]).await.expect(0).stdout;
     assert_eq!(history.matches("joe@acme.example is a member with full access, says pat").count(), 1, "{history}");
+    let explained = world.run(&["explain", "acme"]).await.expect(0).stdout;
+    let (_, said) = explained.split_once("On somebody's word").unwrap();
+    let rows: Vec<Vec<&str>> =
+        said.lines().skip(2).map(|line| line.split("  ").filter(|c| !c.is_empty()).collect()).collect();
+    assert_eq!(rows.len(), 2, "{explained}");
+    for (row, who) in rows.iter().zip(["jane@acme.example", "joe@acme.example"]) {
+        let cells: Vec<&str> = row.iter().map(|cell| cell.trim()).collect();
+        assert_eq!((cells[0], cells[1], cells[3]), (who, "a member with full access", "yes"), "{explained}");
+        assert!(cells[2].starts_with("pat said so on 20"), "{explained}");
+    }
     days_later(&world, 89).await;
     assert_eq!(state(&world.run(&["plan", "-o", "json"]).await.expect(0).json()).0, "in_sync");
     days_later(&world, 1).await;
