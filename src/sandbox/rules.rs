@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::catalogue::Plan;
+use super::dialect::Dialect;
 use super::world::{Access, Account, AccountId, Change, Draft, Member, User, UserId, World};
 
 /// How people become members (rule 12).
@@ -68,11 +70,17 @@ impl Extension {
 /// What the operator of the sandbox chose.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
+    pub dialect: Dialect,
     pub member_mode: MemberMode,
     pub without: BTreeSet<Extension>,
 }
 
 impl Terms {
+    /// The plan of this identifier, where the service sells or knows it.
+    pub fn plan(&self, identifier: &str) -> Option<&'static Plan> {
+        self.dialect.plans().iter().find(|plan| plan.identifier == identifier)
+    }
+
     /// Whether this extension is offered.
     pub fn offers(&self, extension: Extension) -> bool {
         let by_mode = extension != Extension::Invitations || self.member_mode == MemberMode::Invite;
@@ -147,7 +155,7 @@ fn touch(draft: &mut Draft, world: &World, terms: &Terms, account: AccountId, no
 
 /// The account with a later `updated_at`: times have whole seconds on the wire, and a
 /// second change within one must show too.
-fn moved(account: &Account, now: Timestamp) -> Account {
+pub fn moved(account: &Account, now: Timestamp) -> Account {
     let next = account.updated_at.saturating_add(SignedDuration::from_secs(1)).unwrap_or(account.updated_at);
     Account { updated_at: now.max(next), ..account.clone() }
 }
@@ -185,6 +193,13 @@ impl Faults {
     /// Notes one.
     pub fn note(&mut self, field: &'static str, fault: impl Into<String>) {
         self.0.entry(field).or_default().push(fault.into());
+    }
+
+    /// Notes others besides.
+    pub fn merge(&mut self, others: Self) {
+        for (field, faults) in others.0 {
+            self.0.entry(field).or_default().extend(faults);
+        }
     }
 
     /// Refuses with 400 where there is one.

@@ -105,8 +105,14 @@ impl Service {
     /// the sandbox was not running.
     pub async fn open(options: &Options, surroundings: Surroundings) -> Result<Arc<Self>, SandboxError> {
         let store = Store::open(options.data.as_deref()).await?;
-        let terms = Terms { member_mode: options.member_mode, without: options.without.clone() };
+        let dialect = options.dialect;
+        let member_mode = dialect.member_mode(options.member_mode);
+        let terms = Terms { dialect, member_mode, without: options.without.clone() };
         let (world, requests) = store.load().await?.unwrap_or_default();
+        let made_for = world.meta.dialect;
+        if !world.meta.world_id.is_empty() && made_for != dialect {
+            return Err(SandboxError::OtherDialect { file: options.data.clone().unwrap_or_default(), made_for });
+        }
         let service = Arc::new(Self {
             world_id: Mutex::new(world.meta.world_id.clone()),
             world: RwLock::new(world),
@@ -114,7 +120,7 @@ impl Service {
             terms,
             token: options.token.clone(),
             users: options.users.clone(),
-            quota: Mutex::new(Quota::new(options.rate_limit)),
+            quota: Mutex::new(Quota::new(options.rate_limit, dialect.window())),
             faults: Mutex::default(),
             first_delays: options.delays(),
             delays: Mutex::new(options.delays()),
@@ -223,7 +229,8 @@ impl Service {
                 service.store.write(&due).await?;
                 service.apply(&mut world, due);
             }
-            let (draft, told) = decide(&service, &world)?;
+            let (mut draft, told) = decide(&service, &world)?;
+            service.terms.dialect.complete(&world, &mut draft);
             if draft.meta != world.meta || !draft.changes.is_empty() {
                 service.store.write(&draft).await?;
                 service.apply(&mut world, draft);
@@ -275,7 +282,8 @@ impl Service {
         let service = Arc::clone(self);
         let work = tokio::spawn(async move {
             let mut world = service.world.write().await;
-            let mut empty = World::of(Meta { world_id: service.fresh_id(), ..Meta::default() });
+            let mut empty =
+                World::of(Meta { world_id: service.fresh_id(), dialect: service.terms.dialect, ..Meta::default() });
             let draft = service.populated(&empty)?;
             service.store.replace(&draft).await?;
             empty.apply(draft);

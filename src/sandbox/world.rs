@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{self, Cents, Plan};
+use super::dialect::Dialect;
+use super::netlify::Team;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -275,6 +277,9 @@ pub struct Totals {
 pub struct Meta {
     /// The id that a reset renews.
     pub world_id: String,
+    /// Whose API it was made for.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// How far the sandbox's time is ahead of the machine's.
     pub ahead_seconds: i64,
     pub totals: Totals,
@@ -286,6 +291,10 @@ pub struct Meta {
 pub enum Change {
     PutUser(User),
     PutAccount(Account),
+    /// The account is closed; its members and what else it has are dropped besides.
+    DropAccount(AccountId),
+    PutTeam(Team),
+    DropTeam(AccountId),
     PutSubscription(Subscription),
     PutMember(Member),
     DropMember(Member),
@@ -348,6 +357,8 @@ pub struct World {
     pub meta: Meta,
     pub users: BTreeMap<UserId, User>,
     pub accounts: BTreeMap<AccountId, Account>,
+    /// What a dialect keeps of an account besides.
+    pub teams: BTreeMap<AccountId, Team>,
     pub subscriptions: BTreeMap<AccountId, Subscription>,
     members: BTreeMap<AccountId, Vec<Member>>,
     pub charges: BTreeMap<ChargeId, Charge>,
@@ -423,6 +434,15 @@ impl World {
             }
             Change::PutAccount(account) => {
                 self.accounts.insert(account.id, account);
+            }
+            Change::DropAccount(id) => {
+                self.accounts.remove(&id);
+            }
+            Change::PutTeam(team) => {
+                self.teams.insert(team.account_id, team);
+            }
+            Change::DropTeam(id) => {
+                self.teams.remove(&id);
             }
             Change::PutSubscription(subscription) => {
                 self.subscriptions.insert(subscription.account_id, subscription);

@@ -38,6 +38,7 @@ mod sandbox;
 mod sandbox_cli;
 mod sandbox_delays;
 mod sandbox_faults;
+mod sandbox_netlify;
 mod sandbox_page;
 mod sim;
 mod support;

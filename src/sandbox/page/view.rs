@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
 use super::card;
-use crate::sandbox::catalogue::{Cents, PLANS, Period, Standing};
+use crate::sandbox::catalogue::{Cents, Period, Standing};
 use crate::sandbox::rules::{MemberMode, Moment};
 use crate::sandbox::world::Totals;
 
@@ -45,7 +45,7 @@ pub fn page(m: &Moment, notice: Option<&str>, requests: &BTreeMap<String, u64>, 
                     @if mode == Mode::Act { (clock()) }
                     (people(m, mode))
                     (accounts(m, mode))
-                    (plans())
+                    (plans(m))
                     (mails(m))
                     (charges(m, mode))
                     (ledger(m, requests))
@@ -166,7 +166,7 @@ fn accounts(m: &Moment, mode: Mode) -> Markup {
                         input name="owner" placeholder="Owner, if not the agency" aria-label="Owner";
                         select name="plan" aria-label="Plan" {
                             option value="" { "no plan" }
-                            @for plan in &PLANS { option value=(plan.identifier) { (plan.identifier) } }
+                            @for plan in m.terms.dialect.plans() { option value=(plan.identifier) { (plan.identifier) } }
                         }
                         button { "Make it" }
                     }
@@ -176,7 +176,7 @@ fn accounts(m: &Moment, mode: Mode) -> Markup {
     }
 }
 
-fn plans() -> Markup {
+fn plans(m: &Moment) -> Markup {
     let price = |price: Option<Cents>| price.map_or_else(|| "–".to_owned(), |price| price.to_string());
     html! {
         section #plans {
@@ -187,7 +187,7 @@ fn plans() -> Markup {
                         tr { th { "Plan" } th { "Family" } th.number { "USD" } th {} th.number { "A seat more" } th { "Members" } th { "On sale" } }
                     }
                     tbody {
-                        @for plan in &PLANS {
+                        @for plan in m.terms.dialect.plans() {
                             tr {
                                 td { code { (plan.identifier) } }
                                 td { (plan.family) }

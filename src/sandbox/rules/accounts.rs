@@ -7,7 +7,8 @@ use super::{Door, Faults, Moment, Refusal, is_email, moved};
 /// The most characters in the name of an account.
 const LONGEST_NAME: usize = 255;
 
-fn check_name(name: &str, faults: &mut Faults) {
+/// Notes what is wrong with the name of an account.
+pub fn check_name(name: &str, faults: &mut Faults) {
     if name.trim().is_empty() {
         faults.note("name", "can't be blank");
     } else if name.chars().count() > LONGEST_NAME {
