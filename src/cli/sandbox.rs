@@ -31,7 +31,8 @@ pub struct Args {
     /// Requests an hour, in the dialect netlify a minute; 0 is without limit [default: 2400; netlify: 500]
     #[arg(long, value_name = "N")]
     rate_limit: Option<u32>,
-    /// Do without these: bulk, idempotency_keys, updated_at, limited_access, invitations
+    /// Do without these: bulk, idempotency_keys, updated_at, limited_access, invitations; or
+    /// account_management, which leaves what DNSimple publishes
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = extension)]
     without: Vec<Extension>,
     /// Let lists of accounts and members show the world as it was this long ago: 90s, 10m, 1h

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::{self, Plan};
 use super::rules::subscription::{self, Bought};
-use super::rules::{MemberMode, Moment, Refusal, Terms, members};
+use super::rules::{MemberMode, Moment, Refusal, Terms, accounts, members};
 use super::service::Service;
 use super::world::{AccountId, Draft, Member, World};
 use super::{http, netlify};
@@ -109,6 +109,17 @@ impl Dialect {
         match self {
             Self::Dnsimple => {}
             Self::Netlify => netlify::give_slugs(world, draft),
+        }
+    }
+
+    /// Adds a new account by hand; its id.
+    pub(super) fn create(self, m: &Moment, name: &str, email: &str) -> Result<(Draft, AccountId), Refusal> {
+        match self {
+            Self::Dnsimple => {
+                let (draft, account) = accounts::create(m, Some(name), Some(email))?;
+                Ok((draft, account.id))
+            }
+            Self::Netlify => netlify::create(m, name, email),
         }
     }
 

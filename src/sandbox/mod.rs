@@ -3,6 +3,7 @@
 //! driver that is tested against it, else both could be wrong together.
 
 mod catalogue;
+mod courier;
 mod delays;
 mod dialect;
 mod embedded;

@@ -3,11 +3,13 @@
 //! those of the account API's contract (docs/sandbox.md).
 
 pub mod accounts;
+pub mod events;
 pub mod members;
 pub mod payments;
 pub mod people;
 pub mod subscription;
 pub mod time;
+pub mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -43,11 +45,23 @@ pub enum Extension {
     LimitedAccess,
     /// The word that anybody may be invited; spoken in the mode `invite` only.
     Invitations,
+    /// Everything that DNSimple does not publish, all of the above included.
+    AccountManagement,
 }
 
 impl Extension {
-    /// All of them, in the order in which `GET /plans` names them.
-    pub const ALL: [Self; 5] =
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Bulk,
+        Self::IdempotencyKeys,
+        Self::UpdatedAt,
+        Self::LimitedAccess,
+        Self::Invitations,
+        Self::AccountManagement,
+    ];
+
+    /// Those that `GET /plans` names, in its order.
+    pub const TOLD: [Self; 5] =
         [Self::Bulk, Self::IdempotencyKeys, Self::UpdatedAt, Self::LimitedAccess, Self::Invitations];
 
     /// The name on the wire and the command line.
@@ -58,6 +72,7 @@ impl Extension {
             Self::UpdatedAt => "updated_at",
             Self::LimitedAccess => "limited_access",
             Self::Invitations => "invitations",
+            Self::AccountManagement => "account_management",
         }
     }
 
@@ -84,7 +99,9 @@ impl Terms {
     /// Whether this extension is offered.
     pub fn offers(&self, extension: Extension) -> bool {
         let by_mode = extension != Extension::Invitations || self.member_mode == MemberMode::Invite;
-        by_mode && !self.without.contains(&extension)
+        // What is published offers no extension.
+        let is_without = |it: &Extension| self.without.contains(it);
+        by_mode && !is_without(&extension) && !is_without(&Extension::AccountManagement)
     }
 }
 

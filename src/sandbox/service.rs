@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::RwLock;
 
+use super::courier::Courier;
 use super::delays::{Delays, Lag};
 use super::faults::Faults;
 use super::quota::Quota;
 use super::rules::people::{SignUp, sign_up};
-use super::rules::{Door, Moment, Refusal, Terms, time};
+use super::rules::{Door, Moment, Refusal, Terms, events, time};
 use super::store::Store;
 use super::world::{Access, AccountId, Change, Draft, Member, MemberId, Meta, UserId, World};
 use super::{AGENCY, Options, SandboxError};
@@ -55,6 +56,7 @@ pub struct Service {
     delays: Mutex<Delays>,
     lag: Mutex<Lag>,
     requests: Mutex<BTreeMap<String, u64>>,
+    pub courier: Arc<Courier>,
     running: Mutex<HashSet<(UserId, String)>>,
     notice: Mutex<Option<String>>,
     world_id: Mutex<String>,
@@ -127,6 +129,7 @@ impl Service {
             lag: Mutex::default(),
             surroundings,
             requests: Mutex::new(requests),
+            courier: Arc::default(),
             running: Mutex::default(),
             notice: Mutex::default(),
         });
@@ -138,6 +141,7 @@ impl Service {
             service.store.write(&draft).await?;
             world.apply(draft);
             locked(&service.lag).begin(service.first_delays.list, &world);
+            service.courier.send(&service, &world);
         }
         Ok(service)
     }
@@ -174,6 +178,20 @@ impl Service {
         self.catch_up().await;
         let world = self.world.read().await;
         look(&self.moment(&world, AGENCY, Door::Api))
+    }
+
+    /// Looks at the world as nobody in it, at the sandbox's time.
+    pub async fn look_now<T>(&self, look: impl FnOnce(&World, Timestamp) -> T) -> T {
+        let world = self.world.read().await;
+        look(&world, self.now(&world))
+    }
+
+    /// Notes what became of a delivery.
+    pub async fn settle_delivery(
+        self: &Arc<Self>,
+        decide: impl FnOnce(&World, Timestamp) -> Draft + Send + 'static,
+    ) -> Result<(), Stop> {
+        self.carry_out(move |service, world| Ok((decide(world, service.now(world)), ()))).await
     }
 
     /// Looks at the world as it is, and beside it at the one that lists show.
@@ -231,9 +249,11 @@ impl Service {
             }
             let (mut draft, told) = decide(&service, &world)?;
             service.terms.dialect.complete(&world, &mut draft);
+            events::announce(&world, &mut draft, service.now(&world), || service.fresh_id());
             if draft.meta != world.meta || !draft.changes.is_empty() {
                 service.store.write(&draft).await?;
                 service.apply(&mut world, draft);
+                service.courier.send(&service, &world);
             }
             Ok(told)
         });
@@ -272,7 +292,8 @@ impl Service {
             let Some(hand) = hand else {
                 return Err(Refusal::new(403, "Nobody else in this account has full access"));
             };
-            decide(&service.moment(world, hand, Door::ByHand))
+            let (draft, told) = decide(&service.moment(world, hand, Door::ByHand))?;
+            Ok((Draft { actor: Some(hand), ..draft }, told))
         })
         .await
     }

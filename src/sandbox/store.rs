@@ -79,6 +79,8 @@ impl Record {
             Change::PutMail(mail) => Self::put("mail", mail.id, mail),
             Change::PutWebhook(webhook) => Self::put("webhook", webhook.id, webhook),
             Change::DropWebhook(id) => Ok(Self::gone("webhook", id)),
+            Change::PutDelivery(delivery) => Self::put("delivery", delivery.id, delivery),
+            Change::DropDelivery(id) => Ok(Self::gone("delivery", id)),
             Change::PutAnswer(kept) => Self::put("answer", format!("{}/{}", kept.user_id, kept.key), kept),
             Change::DropAnswer(user, key) => Ok(Self::gone("answer", format!("{user}/{key}"))),
         }
@@ -100,6 +102,7 @@ fn change_of(kind: &str, body: &str) -> Result<Option<Change>, SandboxError> {
         "payment" => Change::PutPayment(read(body)?),
         "mail" => Change::PutMail(read(body)?),
         "webhook" => Change::PutWebhook(read(body)?),
+        "delivery" => Change::PutDelivery(read(body)?),
         "answer" => Change::PutAnswer(read(body)?),
         _ => return Ok(None),
     }))

@@ -41,6 +41,8 @@ ids! {
     PaymentId,
     /// A registered webhook.
     WebhookId,
+    /// Something that a webhook is to be told.
+    DeliveryId,
     /// A mail that went out.
     MailId,
 }
@@ -239,6 +241,20 @@ pub struct Webhook {
     pub url: String,
 }
 
+/// Something that a webhook is to be told, until it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub webhook_id: WebhookId,
+    pub url: String,
+    /// What is posted.
+    pub body: String,
+    /// How often it was tried in vain.
+    pub attempts: u32,
+    pub since: Timestamp,
+    pub next_at: Timestamp,
+}
+
 /// The answer to a request with an `Idempotency-Key`, kept for its repetition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptAnswer {
@@ -260,6 +276,8 @@ pub struct LastIds {
     #[serde(default)]
     payment: u64,
     webhook: u64,
+    #[serde(default)]
+    delivery: u64,
     mail: u64,
 }
 
@@ -304,6 +322,8 @@ pub enum Change {
     PutMail(Mail),
     PutWebhook(Webhook),
     DropWebhook(WebhookId),
+    PutDelivery(Delivery),
+    DropDelivery(DeliveryId),
     PutAnswer(KeptAnswer),
     DropAnswer(UserId, String),
 }
@@ -311,6 +331,8 @@ pub enum Change {
 /// What a decision makes of the world: written and applied as a whole, or not at all.
 #[derive(Debug, Clone)]
 pub struct Draft {
+    /// Who did it, where that is not the token's user.
+    pub actor: Option<UserId>,
     pub meta: Meta,
     pub changes: Vec<Change>,
 }
@@ -336,13 +358,14 @@ next_ids! {
     next_charge: charge -> ChargeId,
     next_payment: payment -> PaymentId,
     next_webhook: webhook -> WebhookId,
+    next_delivery: delivery -> DeliveryId,
     next_mail: mail -> MailId,
 }
 
 impl Draft {
     /// A draft that changes nothing yet.
     pub fn of(world: &World) -> Self {
-        Self { meta: world.meta.clone(), changes: Vec::new() }
+        Self { actor: None, meta: world.meta.clone(), changes: Vec::new() }
     }
 
     /// Adds a change.
@@ -366,6 +389,8 @@ pub struct World {
     pub payments: BTreeMap<PaymentId, Payment>,
     pub mails: BTreeMap<MailId, Mail>,
     pub webhooks: BTreeMap<WebhookId, Webhook>,
+    /// What is not delivered yet.
+    pub deliveries: BTreeMap<DeliveryId, Delivery>,
     pub answers: HashMap<(UserId, String), KeptAnswer>,
     users_by_email: HashMap<String, UserId>,
 }
@@ -418,7 +443,7 @@ impl World {
 
     /// Makes the changes of a draft.
     pub fn apply(&mut self, draft: Draft) {
-        let Draft { meta, changes } = draft;
+        let Draft { actor: _, meta, changes } = draft;
         self.meta = meta;
         for change in changes {
             self.apply_one(change);
@@ -476,6 +501,12 @@ impl World {
             }
             Change::DropWebhook(id) => {
                 self.webhooks.remove(&id);
+            }
+            Change::PutDelivery(delivery) => {
+                self.deliveries.insert(delivery.id, delivery);
+            }
+            Change::DropDelivery(id) => {
+                self.deliveries.remove(&id);
             }
             Change::PutAnswer(kept) => {
                 self.answers.insert((kept.user_id, kept.key.clone()), kept);

@@ -40,6 +40,7 @@ mod sandbox_delays;
 mod sandbox_faults;
 mod sandbox_netlify;
 mod sandbox_page;
+mod sandbox_published;
 mod sim;
 mod support;
 mod support_postgres;

@@ -117,6 +117,22 @@ pub fn create(m: &Moment, ask: &Setup) -> Result<(Draft, Whole), Refusal> {
     Ok((draft, Whole { account, team, subscription: Some(subscription), members: vec![first] }))
 }
 
+/// Creates one of the free type whose bills go elsewhere: the service's own pages ask for
+/// that at once.
+pub fn create_free(m: &Moment, name: &str, email: &str) -> Result<(Draft, AccountId), Refusal> {
+    let mut faults = Faults::default();
+    if !is_email(email) {
+        faults.note("email", "is an invalid email address");
+    }
+    faults.refuse_if_any()?;
+    let type_id = Some(AccountType::of(None).id());
+    let (mut draft, Whole { account, .. }) =
+        create(m, &Setup { name: Some(name.to_owned()), type_id, ..Setup::default() })?;
+    let id = account.id;
+    draft.put(Change::PutAccount(Account { email: email.to_owned(), ..account }));
+    Ok((draft, id))
+}
+
 fn read_period(word: Option<&str>, faults: &mut Faults) -> Period {
     match word {
         None | Some("monthly") => Period::Month,

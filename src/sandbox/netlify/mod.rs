@@ -19,6 +19,7 @@ use axum::Router;
 use axum::routing::get;
 use jiff::SignedDuration;
 
+use super::http::unknown_route;
 use super::rules::subscription::{Bought, Chosen};
 use super::rules::{Moment, Refusal};
 use super::service::Service;
@@ -50,6 +51,12 @@ pub fn routes() -> Router<Arc<Service>> {
             "/{account_slug}/members/{member_id}",
             get(handlers::member).put(handlers::set_role).delete(handlers::remove),
         )
+        .method_not_allowed_fallback(unknown_route)
+}
+
+/// Creates an account of the free type by hand; its bills go to this address.
+pub fn create(m: &Moment, name: &str, email: &str) -> Result<(Draft, AccountId), Refusal> {
+    accounts::create_free(m, name, email)
 }
 
 /// Chooses a type, its period and all seats by hand; the plan is one of [`PLANS`].

@@ -32,7 +32,7 @@ fn words(refusal: &Refusal) -> (StatusCode, String) {
     match status {
         400 if !faults.is_empty() => (StatusCode::UNPROCESSABLE_ENTITY, faults.join(", ")),
         401 => (StatusCode::UNAUTHORIZED, "Access Denied".to_owned()),
-        404 | 405 => (StatusCode::NOT_FOUND, "Not Found".to_owned()),
+        404 => (StatusCode::NOT_FOUND, "Not Found".to_owned()),
         429 => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests".to_owned()),
         other => (StatusCode::from_u16(*other).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), message.clone()),
     }

@@ -116,6 +116,22 @@ pub async fn accept(State(service): State<Arc<Service>>, Within(id): Within<Memb
 }
 
 #[derive(Debug, Deserialize)]
+pub struct Naming {
+    name: String,
+    email: String,
+}
+
+/// The token's user adds a new account, as on the service's own pages.
+pub async fn add_account(State(service): State<Arc<Service>>, form: Filled<Naming>) -> Redirect {
+    let Naming { name, email } = filled!(service, form);
+    let done = service.change_as_us(move |m| m.terms.dialect.create(m, &name, email.trim())).await;
+    match done {
+        Ok(id) => back_to(&service, id, Ok(format!("Account {id} was added."))),
+        Err(stop) => back(&service, Err(stop)),
+    }
+}
+
+#[derive(Debug, Deserialize)]
 pub struct NewAccount {
     name: String,
     email: String,
@@ -141,12 +157,6 @@ pub async fn make_account(State(service): State<Arc<Service>>, form: Filled<NewA
         Ok(account) => back_to(&service, account.id, Ok(format!("Account {} was made by hand.", account.id))),
         Err(stop) => back(&service, Err(stop)),
     }
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Naming {
-    name: String,
-    email: String,
 }
 
 /// Somebody changes name or notification email.

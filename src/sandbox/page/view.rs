@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::card;
 use crate::sandbox::catalogue::{Cents, Period, Standing};
-use crate::sandbox::rules::{MemberMode, Moment};
+use crate::sandbox::rules::{Extension, MemberMode, Moment};
 use crate::sandbox::world::Totals;
 
 /// Accounts, people and members of one account shown at most; a page of thousands helps
@@ -155,6 +155,16 @@ fn accounts(m: &Moment, mode: Mode) -> Markup {
         section #accounts {
             h2 { "Accounts" }
             @if all.is_empty() { p.quiet { "None yet." } }
+            @if mode == Mode::Act {
+                @if !m.terms.offers(Extension::AccountManagement) {
+                    p.quiet { "The API here tells of accounts and changes none of them: whatever is to be done is done on this page." }
+                }
+                form #new-account method="post" action="/page/new-account" {
+                    input name="name" placeholder="Name" required aria-label="Name of a new account";
+                    input type="email" name="email" placeholder="Notification email" required aria-label="Notification email of a new account";
+                    button.main { "Add new account" }
+                }
+            }
             div.cards { @for account in all.values().rev().take(MOST) { (card::card(m, account, mode)) } }
             @if all.len() > MOST { p.quiet { "And " (all.len() - MOST) " older ones." } }
             @if mode == Mode::Act {

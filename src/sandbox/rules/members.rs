@@ -160,6 +160,7 @@ pub fn accept(m: &Moment, id: MemberId) -> Result<(Draft, Member), Refusal> {
         Some(user) => user.id,
         None => super::people::enter(m, &mut draft, &member.email).id,
     };
+    draft.actor = Some(user_id);
     let joined = Member { user_id: Some(user_id), ..member.clone() };
     draft.put(Change::PutMember(joined.clone()));
     m.touch(&mut draft, member.account_id);
