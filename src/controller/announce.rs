@@ -183,7 +183,8 @@ const fn short(state: AccountState) -> &'static str {
 /// An action that was carried out, in the past tense.
 pub fn done_line(action: &Action) -> String {
     match &action.op {
-        Op::CreateAccount { name, email: _ } => format!("created account {name}"),
+        Op::CreateAccount { name, email: _, plan: None } => format!("created account {name}"),
+        Op::CreateAccount { name, email: _, plan: Some(new) } => format!("created account {name} on {}", new.plan),
         Op::UpdateAccount { name, email } => {
             let mut what = Vec::new();
             if let Some(change) = name {
@@ -204,8 +205,14 @@ pub fn done_line(action: &Action) -> String {
         Op::SetSeats { plan: _, from, to } => format!("seats changed from {from} to {to}"),
         Op::RemoveMember { id: _, email, access: _, invited: false } => format!("removed {email}"),
         Op::RemoveMember { id: _, email, access: _, invited: true } => format!("revoked the invitation of {email}"),
-        Op::AddMember { email, access } => format!("added {email} ({access} access)"),
-        Op::SetAccess { id: _, email, from, to } => format!("access of {email} changed from {from} to {to}"),
+        Op::AddMember { email, access, role: None } => format!("added {email} ({access} access)"),
+        Op::AddMember { email, access, role: Some(role) } => format!("added {email} as {role} ({access} access)"),
+        Op::SetAccess { id: _, email, from, to, role: None } => {
+            format!("access of {email} changed from {from} to {to}")
+        }
+        Op::SetAccess { id: _, email, from: _, to, role: Some(role) } => {
+            format!("role of {email} changed to {role} ({to} access)")
+        }
         Op::Unsubscribe { plan } => format!("cancelled the subscription to {plan}"),
     }
 }

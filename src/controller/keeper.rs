@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::{AccountId, ClientName, Clock, Email, MachineClock, Money};
 use crate::journal::{
     Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, GONE, InMemory, Journal, JournalError, JournalId,
-    OperationId, Owner, PERMIT, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request,
+    OperationId, Owner, PERMIT, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request, said,
 };
 use crate::manifest::Wanted;
 use crate::plan::{
@@ -496,6 +496,7 @@ impl Keeper {
         known.vanished = self.vanished;
         known.doubtful = self.now() < self.doubtful_until;
         known.rails = self.rails(book, lifted);
+        known.words = said::words(&book.facts(FactKind::Acknowledged), &book.facts(FactKind::Heard), self.now());
         let rows = book.rows();
         let mut last: BTreeMap<(&ClientName, Matter), &Row> = BTreeMap::new();
         let mut undone = BTreeMap::new();
@@ -504,6 +505,9 @@ impl Keeper {
             if row.state.is_unsettled() {
                 known.unsettled.extend(self.unsettled(book, row, keys));
             } else if row.state == State::Done {
+                if let (OpKind::CreateAccount, Some(id)) = (series.kind, &row.account_id) {
+                    known.made.insert(series.client.clone(), id.clone());
+                }
                 later(&mut last, (&series.client, series.matter()), row);
                 if let Some(matter) = undoable(series) {
                     later(&mut undone, (&series.client, matter), row);

@@ -56,6 +56,11 @@ identifier! {
     PlanFamily
 }
 identifier! {
+    /// A service's own word for what a member may do, `Billing Admin`, where it has more than
+    /// full and limited.
+    Role
+}
+identifier! {
     /// The service's id of one request, `X-Request-Id`, to give to its support.
     RequestId
 }

@@ -6,11 +6,15 @@
 mod clock;
 mod email;
 mod ids;
+mod mask;
 mod money;
 pub mod text;
 
 pub use clock::{Clock, MachineClock};
 pub use email::{Email, EmailError};
-pub use ids::{Access, AccountId, AccountName, ClientName, ClientNameError, MemberId, PlanFamily, PlanId, RequestId};
+pub use ids::{
+    Access, AccountId, AccountName, ClientName, ClientNameError, MemberId, PlanFamily, PlanId, RequestId, Role,
+};
+pub use mask::mask;
 pub use money::{Money, MoneyError};
 pub use text::Foreign;

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{Access, AccountId, ClientName, Email, MemberId, PlanId, RequestId};
-use crate::journal::request::{agrees, is_in_force};
+use crate::journal::request::{agrees, is_in_force, may};
 use crate::journal::{FactKind, Intent};
 use crate::plan::{AccountPlan, Action, ActionState, ObservedAccount, Op, OpKind, Reading, Verdict};
-use crate::provider::{Account, AccountPatch, Member, MemberState, Subscription, SubscriptionState, Written};
+use crate::provider::{Account, AccountPatch, Grant, Member, MemberState, Subscription, SubscriptionState, Written};
 
 use super::create::Created;
 use super::intent::{Why, intent};
@@ -90,7 +90,7 @@ impl<'a> Run<'a> {
     async fn send(&mut self, action: &Action) -> Result<(), Stop> {
         let intent = &self.intent(action);
         match &action.op {
-            Op::CreateAccount { name: _, email: _ } => self.create(intent).await,
+            Op::CreateAccount { .. } => self.create(intent).await,
             Op::UpdateAccount { name, email } => {
                 let patch = AccountPatch {
                     name: name.as_ref().map(|change| change.to.clone()),
@@ -104,8 +104,14 @@ impl<'a> Run<'a> {
             }
             Op::SetSeats { plan, from: _, to } => self.subscribe(OpKind::SetSeats, intent, plan, Some(*to)).await,
             Op::RemoveMember { id, email, access: _, invited: _ } => self.remove(intent, id, email).await,
-            Op::AddMember { email, access } => self.add(intent, email, *access, action.unregistered).await,
-            Op::SetAccess { id, email, from: _, to } => self.set_access(intent, id, email, *to).await,
+            Op::AddMember { email, access, role } => {
+                let grant = Grant { access: *access, role: role.clone() };
+                self.add(intent, email, &grant, action.unregistered).await
+            }
+            Op::SetAccess { id, email, from: _, to, role } => {
+                let grant = Grant { access: *to, role: role.clone() };
+                self.set_access(intent, id, email, &grant).await
+            }
             Op::Unsubscribe { plan: _ } => self.unsubscribe(intent).await,
         }
     }
@@ -157,11 +163,13 @@ impl<'a> Run<'a> {
                     id: MemberId::new(""),
                     email: self.executor.identity.email.clone(),
                     access: Access::Full,
+                    role: None,
                     state: MemberState::Active,
                 };
+                let subscription = account.subscription.clone().flatten();
                 self.carried.observed = Some(ObservedAccount {
                     account: Account { subscription: None, members: None, ..account },
-                    subscription: Reading::Seen(None),
+                    subscription: Reading::Seen(subscription),
                     members: Reading::Seen(vec![owner]),
                 });
                 Ok(())
@@ -266,7 +274,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn add(&mut self, intent: &Intent, email: &Email, access: Access, unregistered: bool) -> Result<(), Stop> {
+    async fn add(&mut self, intent: &Intent, email: &Email, grant: &Grant, unregistered: bool) -> Result<(), Stop> {
         let id = self.id()?;
         let Executor { reader, writer, .. } = *self.executor;
         let sent = self
@@ -274,7 +282,7 @@ impl<'a> Run<'a> {
             .send_repeatable(
                 OpKind::AddMember,
                 intent,
-                || writer.add_member(&id, email, access),
+                || writer.add_member(&id, email, grant),
                 || async { Ok(reader.members(&id).await?.into_iter().find(|member| member.email == *email)) },
                 |member| member.state == MemberState::Invited,
             )
@@ -293,7 +301,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn set_access(&mut self, intent: &Intent, member: &MemberId, email: &Email, to: Access) -> Result<(), Stop> {
+    async fn set_access(
+        &mut self,
+        intent: &Intent,
+        member: &MemberId,
+        email: &Email,
+        grant: &Grant,
+    ) -> Result<(), Stop> {
         let id = self.id()?;
         let Executor { reader, writer, .. } = *self.executor;
         let sent = self
@@ -301,10 +315,11 @@ impl<'a> Run<'a> {
             .send_repeatable(
                 OpKind::SetAccess,
                 intent,
-                || writer.set_access(&id, member, to),
+                || writer.set_access(&id, member, grant),
                 || async {
                     let members = reader.members(&id).await?;
-                    Ok(members.into_iter().find(|present| present.email == *email && present.access == to))
+                    let so = |present: &Member| may(present, grant.access, grant.role.as_ref());
+                    Ok(members.into_iter().find(|present| present.email == *email && so(present)))
                 },
                 |_| false,
             )

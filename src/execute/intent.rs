@@ -37,8 +37,8 @@ pub fn intent(
 ) -> Intent {
     let Why { client, source, revision, wanted, read_began, heal } = why;
     let (repeat, account_name) = match &action.op {
-        Op::CreateAccount { name, email: _ } if keys => (Repeat::UnderKey, Some(name.clone())),
-        Op::CreateAccount { name, email: _ } => (Repeat::Never, Some(name.clone())),
+        Op::CreateAccount { name, email: _, plan: _ } if keys => (Repeat::UnderKey, Some(name.clone())),
+        Op::CreateAccount { name, email: _, plan: _ } => (Repeat::Never, Some(name.clone())),
         _ => (Repeat::Freely, None),
     };
     Intent {
@@ -64,7 +64,8 @@ pub fn intent(
 
 const fn access(op: &Op) -> Option<Access> {
     match op {
-        Op::AddMember { email: _, access } | Op::SetAccess { id: _, email: _, from: _, to: access } => Some(*access),
+        Op::AddMember { email: _, access, role: _ }
+        | Op::SetAccess { id: _, email: _, from: _, to: access, role: _ } => Some(*access),
         _ => None,
     }
 }

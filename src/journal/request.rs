@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
+use crate::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId, Role};
 use crate::plan::{ObservedAccount, Op, Reading};
-use crate::provider::{Account, MemberState, NewAccount, Subscription};
+use crate::provider::{Account, Member, MemberState, NewAccount, NewPlan, Subscription};
 
 use super::row::Row;
 use super::step::Sight;
@@ -19,7 +19,12 @@ const SKEW_SECONDS: i64 = 600;
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Request {
     /// Make an account.
-    Create { name: AccountName, email: Email },
+    Create {
+        name: AccountName,
+        email: Option<Email>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<NewPlan>,
+    },
     /// Change its name or notification email.
     Update { name: Option<AccountName>, email: Option<Email> },
     /// Choose plan and seats.
@@ -27,9 +32,20 @@ pub enum Request {
     /// Cancel the subscription.
     Cancel,
     /// Add a person.
-    Add { email: Email, access: Access },
+    Add {
+        email: Email,
+        access: Access,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
+    },
     /// Change what a person may do.
-    SetAccess { member: MemberId, email: Email, access: Access },
+    SetAccess {
+        member: MemberId,
+        email: Email,
+        access: Access,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
+    },
     /// Remove a person.
     Remove { member: MemberId, email: Email },
 }
@@ -38,7 +54,9 @@ impl Request {
     /// What an action asks for.
     pub fn of(op: &Op) -> Self {
         match op {
-            Op::CreateAccount { name, email } => Self::Create { name: name.clone(), email: email.clone() },
+            Op::CreateAccount { name, email, plan } => {
+                Self::Create { name: name.clone(), email: email.clone(), plan: plan.clone() }
+            }
             Op::UpdateAccount { name, email } => Self::Update {
                 name: name.as_ref().map(|change| change.to.clone()),
                 email: email.as_ref().map(|change| change.to.clone()),
@@ -50,9 +68,11 @@ impl Request {
             Op::RemoveMember { id, email, access: _, invited: _ } => {
                 Self::Remove { member: id.clone(), email: email.clone() }
             }
-            Op::AddMember { email, access } => Self::Add { email: email.clone(), access: *access },
-            Op::SetAccess { id, email, from: _, to } => {
-                Self::SetAccess { member: id.clone(), email: email.clone(), access: *to }
+            Op::AddMember { email, access, role } => {
+                Self::Add { email: email.clone(), access: *access, role: role.clone() }
+            }
+            Op::SetAccess { id, email, from: _, to, role } => {
+                Self::SetAccess { member: id.clone(), email: email.clone(), access: *to, role: role.clone() }
             }
             Op::Unsubscribe { plan: _ } => Self::Cancel,
         }
@@ -71,7 +91,9 @@ impl Request {
     /// The account to be made, for a create.
     pub fn new_account(&self) -> Option<NewAccount> {
         match self {
-            Self::Create { name, email } => Some(NewAccount { name: name.clone(), email: email.clone() }),
+            Self::Create { name, email, plan } => {
+                Some(NewAccount { name: name.clone(), email: email.clone(), plan: plan.clone() })
+            }
             _ => None,
         }
     }
@@ -89,13 +111,20 @@ impl Request {
                 .subscription
                 .seen()
                 .map(|subscription| !subscription.as_ref().is_some_and(Subscription::is_active)),
-            Self::Add { email, access: _ } => observed.members.seen().map(|m| m.iter().any(|m| m.email == *email)),
-            Self::SetAccess { member: _, email, access } => {
-                observed.members.seen().map(|m| m.iter().any(|m| m.email == *email && m.access == *access))
+            Self::Add { email, access: _, role: _ } => {
+                observed.members.seen().map(|m| m.iter().any(|m| m.email == *email))
             }
+            Self::SetAccess { member: _, email, access, role } => observed.members.seen().map(|members| {
+                members.iter().any(|member| member.email == *email && may(member, *access, role.as_ref()))
+            }),
             Self::Remove { member, email: _ } => observed.members.seen().map(|m| m.iter().all(|m| m.id != *member)),
         }
     }
+}
+
+/// Whether a member has this access, and this role where one is asked for.
+pub fn may(member: &Member, access: Access, role: Option<&Role>) -> bool {
+    member.access == access && (role.is_none() || member.role.as_ref() == role)
 }
 
 /// Whether an account has this name and notification email, as far as they are asked for.
@@ -142,9 +171,9 @@ pub fn made_by(row: &Row, account: &Account, new: &NewAccount) -> bool {
         .first_sent_at
         .zip(account.created_at)
         .is_some_and(|(sent, created)| created.as_second() + SKEW_SECONDS < sent.as_second());
-    // A list may leave the email out, and then the name and the time must do.
-    let email = account.email.as_ref().map(|_| &new.email);
-    let dated = account.email.is_some() || (row.first_sent_at.is_some() && account.created_at.is_some());
+    // A list may leave the email out, and a create too: then the name and the time must do.
+    let email = account.email.as_ref().and(new.email.as_ref());
+    let dated = email.is_some() || (row.first_sent_at.is_some() && account.created_at.is_some());
     agrees(account, Some(&new.name), email) && dated && !old
 }
 

@@ -123,6 +123,8 @@ codes! {
         "People of one customer are about to get into accounts of several. Each customer gets an account of their own: two customers in one account could manage each other's domains (rule 19 of the account API). If the domain is the agency's own, say so with --own-domain; domains of notification emails count as own, and those of public mail services are not looked at.";
     TOO_MANY_WARNINGS = "BUR0053", Warning, "More warnings than are shown",
         "Of one file the first 100 warnings are shown. Correct them, and look again.";
+    ROLE_AND_ACCESS = "BUR0054", Error, "Both access and role are given",
+        "A role is the service's exact word for what a member may do, and access follows from it. Write one of the two.";
 }
 
 /// `docs/findings.md`: every code with its page.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::text::{inert, is_active};
-use crate::domain::{Access, AccountId, AccountName, ClientName, Email};
+use crate::domain::{Access, AccountId, AccountName, ClientName, Email, Role};
 
 use super::codes;
 use super::decode::{boolean, fields, list, missing, suggestion, text, wrong_type};
@@ -35,7 +35,7 @@ pub(crate) const DEFAULTS_FIELDS: &[&str] =
     &["notificationEmail", "plan", "members", "memberGroups", "membership", "previousNotificationEmails", "suspend"];
 pub(crate) const GROUP_FIELDS: &[&str] = &["members"];
 pub(crate) const OFFBOARDING_FIELDS: &[&str] = &["people", "reason"];
-pub(crate) const PERSON_FIELDS: &[&str] = &["email", "access"];
+pub(crate) const PERSON_FIELDS: &[&str] = &["email", "access", "role"];
 
 /// The longest account name, in characters: what the usual column of a database takes.
 const LONGEST_ACCOUNT_NAME: usize = 255;
@@ -66,6 +66,7 @@ impl Header {
 pub(crate) struct RawMember {
     pub(crate) email: Email,
     pub(crate) access: Access,
+    pub(crate) role: Option<Role>,
     pub(crate) span: Span,
 }
 
@@ -337,13 +338,23 @@ fn member(node: &Node<'_>, report: &mut DocumentReport) -> Option<RawMember> {
         let Located { value, span } = person.require("email", report).and_then(|node| email(node, "email", report))?;
         let known = [("full", Access::Full), ("limited", Access::Limited)];
         let access = match person.get("access") {
-            Some(node) => one_of(node, "access", &known, report)?.value,
-            None => Access::Full,
+            Some(node) => Some(one_of(node, "access", &known, report)?.value),
+            None => None,
         };
-        return Some(RawMember { email: value, access, span });
+        let role = match person.get("role") {
+            Some(node) => Some(text(node, "role", report)?),
+            None => None,
+        };
+        if let (Some(_), Some(Located { value: _, span })) = (access, &role) {
+            let draft = Draft::new(&codes::ROLE_AND_ACCESS, *span, "both `access` and `role` are given");
+            report.add(draft.help("a role says what the person may do: leave one of the two out"));
+            return None;
+        }
+        let role = role.map(|found| Role::new(found.value));
+        return Some(RawMember { email: value, access: access.unwrap_or_default(), role, span });
     }
     let Located { value, span } = email(node, "members", report)?;
-    Some(RawMember { email: value, access: Access::Full, span })
+    Some(RawMember { email: value, access: Access::Full, role: None, span })
 }
 
 fn groups(node: &Node<'_>, report: &mut DocumentReport) -> Option<Located<Vec<Located<String>>>> {

@@ -133,6 +133,9 @@ pub(crate) struct Person {
     /// What the person may do; full where nothing is said.
     #[serde(default)]
     access: Option<Access>,
+    /// The service's exact role in place of access, where it has roles, such as `Reviewer`.
+    #[serde(default)]
+    role: Option<String>,
 }
 
 /// An account id; a number is read as its text.

@@ -96,11 +96,12 @@ impl Page<'_> {
             return Ok(());
         }
         self.line("  members:", None);
-        for (WantedMember { email, access, source: _ }, origin) in members.iter().zip(origins) {
+        for (WantedMember { email, access, role, source: _ }, origin) in members.iter().zip(origins) {
             let email = scalar(email.as_str())?;
-            let line = match access {
-                Access::Full => format!("    - {email}"),
-                Access::Limited => format!("    - {{ email: {email}, access: limited }}"),
+            let line = match (access, role) {
+                (_, Some(role)) => format!("    - {{ email: {email}, role: {} }}", scalar(role.as_str())?),
+                (Access::Full, None) => format!("    - {email}"),
+                (Access::Limited, None) => format!("    - {{ email: {email}, access: limited }}"),
             };
             self.line(&line, Some(origin));
         }

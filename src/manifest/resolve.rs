@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::domain::text::inert;
-use crate::domain::{Access, Email};
+use crate::domain::{Access, Email, Role};
 
 use super::codes;
 use super::decode::suggestion;
@@ -62,6 +62,7 @@ pub(crate) enum Who {
 pub(crate) struct Person {
     pub(crate) email: Email,
     pub(crate) access: Access,
+    pub(crate) role: Option<Role>,
 }
 
 impl Candidate {
@@ -237,9 +238,10 @@ impl World {
             plan: plan.as_ref().map_or(WantedPlan::Untouched, |plan| plan.value.clone()),
             members: members
                 .iter()
-                .map(|Sourced { value: Person { email, access }, span, who: _ }| WantedMember {
+                .map(|Sourced { value: Person { email, access, role }, span, who: _ }| WantedMember {
                     email: email.clone(),
                     access: *access,
+                    role: role.clone(),
                     source: place(*span),
                 })
                 .collect(),
@@ -361,7 +363,8 @@ impl Candidate {
                     }
                     Entry::Occupied(entry) => {
                         let before = &self.members[*entry.get()];
-                        if matches!(before.who, Who::Group(_)) && before.value.access != member.access {
+                        let same = before.value.access == member.access && before.value.role == member.role;
+                        if matches!(before.who, Who::Group(_)) && !same {
                             let draft = access_conflict(name.span, member, before);
                             self.fault(&draft.message);
                             drafts.push(draft);
@@ -398,16 +401,20 @@ impl Candidate {
 }
 
 fn sourced(member: RawMember, who: Who) -> Sourced<Person> {
-    let RawMember { email, access, span } = member;
-    Sourced { value: Person { email, access }, span, who }
+    let RawMember { email, access, role, span } = member;
+    Sourced { value: Person { email, access, role }, span, who }
+}
+
+fn grant(access: Access, role: Option<&Role>) -> String {
+    role.map_or_else(|| format!("{access} access here"), |role| format!("the role {role} here"))
 }
 
 fn access_conflict(at: Span, member: &RawMember, before: &Sourced<Person>) -> Draft {
     let message = format!("two groups give {} different access", member.email);
     Draft::new(&codes::ACCESS_CONFLICT, at, message)
         .help("list the person in the client itself to say which access is meant")
-        .related(before.span, format!("{} access here", before.value.access))
-        .related(member.span, format!("{} access here", member.access))
+        .related(before.span, grant(before.value.access, before.value.role.as_ref()))
+        .related(member.span, grant(member.access, member.role.as_ref()))
 }
 
 /// Reports every name that is used twice, at each use but the first, and returns those names.

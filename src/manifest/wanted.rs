@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::domain::{Access, AccountId, AccountName, ClientName, Email};
+use crate::domain::{Access, AccountId, AccountName, ClientName, Email, Role};
 
 /// A place in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -78,8 +78,10 @@ pub enum WantedPlan {
 pub struct WantedMember {
     /// The email of their registered user.
     pub email: Email,
-    /// What they may do.
+    /// What they may do; where a role is asked for, the server says what that comes to.
     pub access: Access,
+    /// The server's exact role, where one is asked for.
+    pub role: Option<Role>,
     /// Where they are listed: in the client, its defaults, or a group.
     pub source: SourceRef,
 }

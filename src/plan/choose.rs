@@ -2,7 +2,7 @@
 
 use crate::domain::{Money, PlanFamily, PlanId};
 use crate::manifest::WantedPlan;
-use crate::provider::{Offer, PlanOffer};
+use crate::provider::{Offer, PlanOffer, Quirk};
 
 use super::matching::join_and;
 use super::price;
@@ -78,6 +78,7 @@ pub(super) fn choose<'a>(
         return refused(unknown(offer, word));
     }
     let on_sale: Vec<&PlanOffer> = family.iter().copied().filter(|plan| plan.available).collect();
+    let on_sale = of_the_period(offer, on_sale, in_force);
     match on_sale.as_slice() {
         [] => refused(format!("no plan of the family {} is on sale by self-service", PlanFamily::new(word))),
         [only] => Target::Other(only),
@@ -96,6 +97,15 @@ pub(super) fn choose<'a>(
             Target::Other,
         ),
     }
+}
+
+/// A year is only bought where its plan is named: of a family with plans by the month and by
+/// the year, those by the month; where the period cannot be changed, those of the one in force.
+fn of_the_period<'a>(offer: &Offer, plans: Vec<&'a PlanOffer>, in_force: Option<&PlanId>) -> Vec<&'a PlanOffer> {
+    let fixed = in_force.filter(|_| offer.has_quirk(Quirk::FixedPeriod)).and_then(|plan| offer.plan(plan));
+    let yearly = fixed.is_some_and(|plan| plan.yearly);
+    let (preferred, others): (Vec<_>, Vec<_>) = plans.into_iter().partition(|plan| plan.yearly == yearly);
+    if preferred.is_empty() { others } else { preferred }
 }
 
 /// The cheapest for one more member: the lowest list price a month with everyone wanted and
@@ -144,7 +154,6 @@ fn unknown(offer: &Offer, word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::Capabilities;
 
     fn plan(id: &str, family: &str, base: Option<i64>, seat: Option<i64>, available: bool) -> PlanOffer {
         PlanOffer {
@@ -162,7 +171,7 @@ mod tests {
     }
 
     fn offer(plans: Vec<PlanOffer>) -> Offer {
-        Offer { account_management: true, plans, capabilities: Capabilities::default() }
+        Offer { account_management: true, plans, ..Offer::default() }
     }
 
     fn said(target: &Target<'_>) -> String {

@@ -45,7 +45,8 @@ pub fn monthly_change(offer: &Offer, op: &Op, now: Option<&Subscription>) -> Opt
         }
         Op::SetSeats { plan, from: _, to } => price(plan, Some(*to))? - before()?,
         Op::Unsubscribe { plan: _ } => Money::ZERO - before()?,
-        Op::CreateAccount { .. }
+        Op::CreateAccount { plan: Some(new), .. } => price(&new.plan, new.seats)?,
+        Op::CreateAccount { plan: None, .. }
         | Op::UpdateAccount { .. }
         | Op::RemoveMember { .. }
         | Op::AddMember { .. }
@@ -80,6 +81,7 @@ fn after(draft: &Draft<'_>, offer: &Offer) -> Option<Money> {
         let going = action.is_going();
         match &action.op {
             Op::CreateAccount { .. } if !going => return Some(Money::ZERO),
+            Op::CreateAccount { plan: Some(new), .. } => (plan, seats) = (Some(&new.plan), new.seats.unwrap_or(0)),
             Op::Subscribe { plan: to, seats: bought } if going => (plan, seats) = (Some(to), bought.unwrap_or(0)),
             Op::ChangePlan { from: _, to, seats: bought, downgrade: _ } if going => {
                 (plan, seats) = (Some(to), bought.unwrap_or(0));
@@ -88,7 +90,7 @@ fn after(draft: &Draft<'_>, offer: &Offer) -> Option<Money> {
             Op::SetSeats { plan: _, from, to } if to > from => no_more_seats = true,
             Op::Unsubscribe { .. } if going => plan = None,
             Op::RemoveMember { .. } if going => people = people.saturating_sub(1),
-            Op::AddMember { email, access: _ } if going && draft.people.get(email).is_none() => people += 1,
+            Op::AddMember { email, .. } if going && draft.people.get(email).is_none() => people += 1,
             _ => {}
         }
     }

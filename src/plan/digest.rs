@@ -3,9 +3,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{Access, AccountId, ClientName, Email, Money};
+use crate::domain::{Access, AccountId, ClientName, Email, Money, Role};
 use crate::manifest::{Client, Membership, WantedPlan};
-use crate::provider::{MemberState, PlanOffer, Subscription, SubscriptionState};
+use crate::provider::{MemberState, NewPlan, PlanOffer, Subscription, SubscriptionState};
 
 use super::decide::Inputs;
 use super::policy::{Adopt, Policy};
@@ -61,6 +61,10 @@ impl Canon {
             Access::Full => "full",
             Access::Limited => "limited",
         });
+    }
+
+    fn role(&mut self, role: Option<&Role>) {
+        self.option(role, |canon, role| canon.text(role.as_str()));
     }
 
     fn money(&mut self, money: Money) {
@@ -210,11 +214,12 @@ fn wanted(canon: &mut Canon, client: &Client) {
             canon.text(word);
         }
     }
-    let mut people: Vec<_> = members.iter().map(|member| (&member.email, member.access)).collect();
+    let mut people: Vec<_> = members.iter().map(|member| (&member.email, member.access, &member.role)).collect();
     people.sort();
-    canon.list(people.into_iter(), |canon, (email, access)| {
+    canon.list(people.into_iter(), |canon, (email, access, role)| {
         canon.email(email);
         canon.access(access);
+        canon.role(role.as_ref());
     });
     canon.flag(*membership == Membership::Exclusive);
     canon.option(account_id.as_ref(), |canon, id| canon.text(id.as_str()));
@@ -241,6 +246,7 @@ fn observed(canon: &mut Canon, observed: &ObservedAccount) {
             canon.text(member.id.as_str());
             canon.email(&member.email);
             canon.access(member.access);
+            canon.role(member.role.as_ref());
             canon.flag(member.state == MemberState::Invited);
         });
     });
@@ -274,7 +280,7 @@ fn subscription(canon: &mut Canon, subscription: &Subscription) {
 /// An add that awaits a sign-up is written as planned, whatever it came to when it was tried:
 /// who has a journal and who has none make the same digest.
 fn action(canon: &mut Canon, action: &Action) {
-    let Action { op, state, reason, message: _, offboarding, unregistered, request_id: _ } = action;
+    let Action { op, state, reason, message: _, offboarding, unregistered, request_id: _, steps: _, link: _ } = action;
     self::op(canon, op);
     let (state, reason) = if *unregistered { (ActionState::Planned, None) } else { (*state, *reason) };
     canon.text(match state {
@@ -295,10 +301,14 @@ fn op(canon: &mut Canon, op: &Op) {
     let seats =
         |canon: &mut Canon, seats: &Option<u32>| canon.option(*seats, |canon, seats| canon.number(seats.into()));
     match op {
-        Op::CreateAccount { name, email } => {
+        Op::CreateAccount { name, email, plan } => {
             canon.text("CreateAccount");
             canon.text(name.as_str());
-            canon.email(email);
+            canon.option(email.as_ref(), Canon::email);
+            canon.option(plan.as_ref(), |canon, NewPlan { plan, seats: n }| {
+                canon.text(plan.as_str());
+                seats(canon, n);
+            });
         }
         Op::UpdateAccount { name, email } => {
             canon.text("UpdateAccount");
@@ -330,17 +340,19 @@ fn op(canon: &mut Canon, op: &Op) {
             canon.access(*access);
             canon.flag(*invited);
         }
-        Op::AddMember { email, access } => {
+        Op::AddMember { email, access, role } => {
             canon.text("AddMember");
             canon.email(email);
             canon.access(*access);
+            canon.role(role.as_ref());
         }
-        Op::SetAccess { id, email, from, to } => {
+        Op::SetAccess { id, email, from, to, role } => {
             canon.text("SetAccess");
             canon.text(id.as_str());
             canon.email(email);
             canon.access(*from);
             canon.access(*to);
+            canon.role(role.as_ref());
         }
         Op::Unsubscribe { plan } => {
             canon.text("Unsubscribe");

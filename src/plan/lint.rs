@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use crate::domain::{Access, AccountId, Email, Money};
+use crate::domain::{Access, AccountId, Email, Money, Role};
 use crate::manifest::{Client, Membership};
 use crate::provider::{Capability, Member, MemberState, PlanOffer};
 
@@ -236,18 +236,19 @@ fn check_people(account: &AccountPlan, client: &Client, world: &World<'_>, say: 
         present.insert(world.ourselves(), 1);
     }
     let mut heads: usize = present.values().sum();
-    let wanted: BTreeSet<(&Email, Access)> = client.members.iter().map(|m| (&m.email, m.access)).collect();
+    let wanted: BTreeSet<(&Email, Option<Access>, Option<&Role>)> =
+        client.members.iter().map(|m| (&m.email, m.role.is_none().then_some(m.access), m.role.as_ref())).collect();
     for action in account.actions.iter().filter(|action| planned(action)) {
         match &action.op {
             Op::Subscribe { plan: to, seats: bought } => (plan, seats) = (Some(to.clone()), *bought),
             Op::ChangePlan { to, seats: bought, downgrade: false, .. } => (plan, seats) = (Some(to.clone()), *bought),
             Op::SetSeats { to, .. } => seats = Some(*to),
             Op::RemoveMember { email, .. } => heads -= present.remove(email).unwrap_or_default(),
-            Op::AddMember { email, access } => {
+            Op::AddMember { email, access, role } => {
                 if present.contains_key(email) {
                     say(format!("adds {email}, who is there"));
                 }
-                if !wanted.contains(&(email, *access)) {
+                if !wanted.contains(&(email, role.is_none().then_some(*access), role.as_ref())) {
                     say(format!("adds {email}, whom nobody wants so"));
                 }
                 if world.leaving.contains(email) || *email == client.notification_email {
@@ -265,13 +266,15 @@ fn check_people(account: &AccountPlan, client: &Client, world: &World<'_>, say: 
                 }
                 present.insert(email, 1);
             }
-            Op::CreateAccount { .. }
+            Op::CreateAccount { plan: Some(new), .. } => (plan, seats) = (Some(new.plan.clone()), new.seats),
+            Op::CreateAccount { plan: None, .. }
             | Op::UpdateAccount { .. }
             | Op::ChangePlan { .. }
             | Op::SetAccess { .. }
             | Op::Unsubscribe { .. } => {}
         }
         let touches = match &action.op {
+            Op::CreateAccount { plan, .. } => plan.is_some(),
             Op::Subscribe { .. } | Op::ChangePlan { downgrade: false, .. } | Op::SetSeats { .. } => true,
             Op::AddMember { .. } => !action.unregistered,
             _ => false,

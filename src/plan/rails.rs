@@ -179,13 +179,13 @@ pub(super) fn money(drafts: &mut [Draft<'_>], inputs: &Inputs<'_>, tripped: &mut
 /// it brings seats.
 fn raises(draft: &Draft<'_>, op: &Op) -> bool {
     match op {
-        Op::Subscribe { .. } => true,
+        Op::Subscribe { .. } | Op::CreateAccount { plan: Some(_), .. } => true,
         Op::ChangePlan { from: _, to, seats, downgrade } => {
             let now = draft.subscription().ok().flatten();
             !downgrade && now.is_none_or(|now| now.plan != *to || *seats > now.seats)
         }
         Op::SetSeats { plan: _, from, to } => to > from,
-        Op::CreateAccount { .. }
+        Op::CreateAccount { plan: None, .. }
         | Op::UpdateAccount { .. }
         | Op::RemoveMember { .. }
         | Op::AddMember { .. }

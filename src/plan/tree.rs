@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId, Money, PlanId, RequestId};
+use crate::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId, Money, PlanId, RequestId, Role};
 use crate::manifest::SourceRef;
+use crate::provider::NewPlan;
 
-use super::known::{ActionKey, OpKind};
+use super::known::{ActionKey, OpKind, Word};
 use super::snapshot::ObservedAccount;
 
 /// What would be done, account by account, and what it costs.
@@ -71,6 +72,8 @@ pub struct AccountPlan {
     pub actions: Vec<Action>,
     /// Why it is invalid or cannot be read, where that is so. Inert text.
     pub message: Option<String>,
+    /// Who counts as a member or as none on somebody's word, because members cannot be read.
+    pub told: Vec<Told>,
     /// What is there now, for `--diff` and for the executor.
     pub observed: Option<ObservedAccount>,
     /// The list price a month now and with everyone wanted; `None` is a custom price.
@@ -81,6 +84,15 @@ pub struct AccountPlan {
     pub desired: Option<Desired>,
     /// The digest of this part.
     pub digest: String,
+}
+
+/// Somebody of whom only a word tells whether they are a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Who.
+    pub email: Email,
+    /// The word, which holds.
+    pub word: Word,
 }
 
 /// The account as it will be.
@@ -140,6 +152,11 @@ pub struct Action {
     pub unregistered: bool,
     /// The server's id of the request, once it was tried.
     pub request_id: Option<RequestId>,
+    /// What a person does where the server offers it to no program, in order. The first line
+    /// of a step says what; each further line is a value to type, inert and ready to copy.
+    pub steps: Vec<String>,
+    /// The page where they begin, where it is known.
+    pub link: Option<String>,
 }
 
 /// Where an action stands.
@@ -179,8 +196,10 @@ pub enum Op {
     CreateAccount {
         /// Its name.
         name: AccountName,
-        /// Its notification email.
-        email: Email,
+        /// Its notification email; `None` where it is set afterwards.
+        email: Option<Email>,
+        /// The plan that comes with it in the same request, where the server has it so.
+        plan: Option<NewPlan>,
     },
     /// Change name or notification email.
     UpdateAccount {
@@ -233,6 +252,8 @@ pub enum Op {
         email: Email,
         /// What they may do.
         access: Access,
+        /// The server's exact role, where the manifest asks for one.
+        role: Option<Role>,
     },
     /// Change what a member may do.
     SetAccess {
@@ -244,6 +265,8 @@ pub enum Op {
         from: Access,
         /// What they are to do.
         to: Access,
+        /// The server's exact role, where the manifest asks for one.
+        role: Option<Role>,
     },
     /// Cancel the subscription.
     Unsubscribe {
@@ -283,7 +306,7 @@ impl Op {
     pub fn argument(&self) -> String {
         let seats = |seats: &Option<u32>| seats.map_or_else(String::new, |seats| format!("/{seats}"));
         match self {
-            Self::CreateAccount { name: _, email: _ } => String::new(),
+            Self::CreateAccount { name: _, email: _, plan: _ } => String::new(),
             Self::UpdateAccount { name, email } => {
                 let name = name.as_ref().map_or("", |change| change.to.as_str());
                 let email = email.as_ref().map_or("", |change| change.to.key());
@@ -292,10 +315,12 @@ impl Op {
             Self::Subscribe { plan, seats: some } => format!("{}{}", plan.as_str(), seats(some)),
             Self::ChangePlan { from: _, to, seats: some, downgrade: _ } => format!("{}{}", to.as_str(), seats(some)),
             Self::SetSeats { plan, from: _, to } => format!("{}/{to}", plan.as_str()),
-            Self::RemoveMember { id: _, email, access: _, invited: _ } | Self::AddMember { email, access: _ } => {
-                email.key().to_owned()
+            Self::RemoveMember { id: _, email, access: _, invited: _ }
+            | Self::AddMember { email, access: _, role: _ } => email.key().to_owned(),
+            Self::SetAccess { id: _, email, from: _, to, role: None } => format!("{}/{to}", email.key()),
+            Self::SetAccess { id: _, email, from: _, to, role: Some(role) } => {
+                format!("{}/{to} {}", email.key(), role.as_str().replace('/', " "))
             }
-            Self::SetAccess { id: _, email, from: _, to } => format!("{}/{to}", email.key()),
             Self::Unsubscribe { plan } => plan.as_str().to_owned(),
         }
     }

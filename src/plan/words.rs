@@ -1,5 +1,7 @@
 //! Actions in words, and the making of actions. Text, JSON and people's steps say the same.
 
+use crate::provider::NewPlan;
+
 use super::tree::{Action, ActionState, Change, Op, Reason};
 
 /// `2 seats`, `1 seat`.
@@ -14,7 +16,13 @@ fn with_seats(seats: Option<u32>) -> String {
 /// What an action does, in a few words without a full stop. Inert text.
 pub fn describe(op: &Op) -> String {
     match op {
-        Op::CreateAccount { name, email } => format!("create the account \"{name}\", notified at {email}"),
+        Op::CreateAccount { name, email, plan } => {
+            let notified = email.as_ref().map_or_else(String::new, |email| format!(", notified at {email}"));
+            let subscribed = plan.as_ref().map_or_else(String::new, |NewPlan { plan, seats }| {
+                format!(" and subscribe it to {plan}{}, in one request", with_seats(*seats))
+            });
+            format!("create the account \"{name}\"{subscribed}{notified}")
+        }
         Op::UpdateAccount { name, email } => describe_update(name.as_ref(), email.as_ref()),
         Op::Subscribe { plan, seats } => format!("subscribe to {plan}{}", with_seats(*seats)),
         Op::ChangePlan { from, to, seats, downgrade } => {
@@ -26,8 +34,14 @@ pub fn describe(op: &Op) -> String {
         Op::SetSeats { plan: _, from, to } => format!("seats from {from} to {to}"),
         Op::RemoveMember { id: _, email, access, invited: false } => format!("remove {email} ({access} access)"),
         Op::RemoveMember { id: _, email, access: _, invited: true } => format!("revoke the invitation of {email}"),
-        Op::AddMember { email, access } => format!("add {email} with {access} access"),
-        Op::SetAccess { id: _, email, from, to } => format!("access of {email} from {from} to {to}"),
+        Op::AddMember { email, access, role: None } => format!("add {email} with {access} access"),
+        Op::AddMember { email, access, role: Some(role) } => format!("add {email} as {role} ({access} access)"),
+        Op::SetAccess { id: _, email, from, to, role: None } => format!("access of {email} from {from} to {to}"),
+        Op::SetAccess { id: _, email, from, to, role: Some(role) } => {
+            let change =
+                if from == to { format!("{to} access as before") } else { format!("from {from} to {to} access") };
+            format!("role of {email} to {role} ({change})")
+        }
         Op::Unsubscribe { plan } => format!("cancel the subscription to {plan}"),
     }
 }
@@ -64,6 +78,8 @@ impl Action {
             offboarding: false,
             unregistered: false,
             request_id: None,
+            steps: Vec::new(),
+            link: None,
         }
     }
 

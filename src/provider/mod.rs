@@ -17,11 +17,11 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use error::{ApiError, ApiErrorKind};
 pub use token::{Token, TokenError};
 pub use types::{
-    Account, AccountPatch, Capabilities, Capability, IdempotencyKey, Identity, Member, MemberState, NewAccount, Offer,
-    PlanOffer, Scope, Subscription, SubscriptionState, Written,
+    Account, AccountPatch, Capabilities, Capability, Grant, IdempotencyKey, Identity, Member, MemberState, NewAccount,
+    NewPlan, Offer, PlanOffer, Quirk, RoleOffer, Scope, Subscription, SubscriptionState, Written,
 };
 
-use crate::domain::{Access, AccountId, Email, MemberId, PlanId};
+use crate::domain::{AccountId, Email, MemberId, PlanId};
 
 /// What can be read. Every call is a GET.
 #[async_trait]
@@ -61,7 +61,8 @@ pub trait Read: Send + Sync {
 #[async_trait]
 pub trait Write: Send + Sync {
     /// `POST /accounts`: the only call that makes a second thing when it is repeated
-    /// without a key.
+    /// without a key. Its plan comes with it where the server has it so
+    /// ([`Quirk::PlanAtCreation`]); the answer then shows the subscription.
     async fn create_account(
         &self,
         new: &NewAccount,
@@ -84,10 +85,10 @@ pub trait Write: Send + Sync {
     async fn delete_subscription(&self, id: &AccountId) -> Result<Written<()>, ApiError>;
 
     /// Adds a person by the email of their registered user (rule 12).
-    async fn add_member(&self, id: &AccountId, email: &Email, access: Access) -> Result<Written<Member>, ApiError>;
+    async fn add_member(&self, id: &AccountId, email: &Email, grant: &Grant) -> Result<Written<Member>, ApiError>;
 
     /// Changes what a member may do.
-    async fn set_access(&self, id: &AccountId, member: &MemberId, access: Access) -> Result<Written<Member>, ApiError>;
+    async fn set_access(&self, id: &AccountId, member: &MemberId, grant: &Grant) -> Result<Written<Member>, ApiError>;
 
     /// Removes a member, or revokes an invitation.
     async fn remove_member(&self, id: &AccountId, member: &MemberId) -> Result<Written<()>, ApiError>;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::{Access, AccountId, AccountName, Email, MemberId, Money, PlanFamily, PlanId, RequestId};
+use crate::domain::{Access, AccountId, AccountName, Email, MemberId, Money, PlanFamily, PlanId, RequestId, Role};
 
 /// Which API, whose token, which world: two processes with the same scope speak of the
 /// same accounts.
@@ -28,8 +28,8 @@ pub struct Identity {
     pub email: Email,
 }
 
-/// What a server offers, asked and never assumed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a server offers, asked and never assumed. The default offers nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Offer {
     /// Whether accounts can be created, subscribed and joined over this API at all.
     pub account_management: bool,
@@ -37,13 +37,67 @@ pub struct Offer {
     pub plans: Vec<PlanOffer>,
     /// The extensions it has.
     pub capabilities: Capabilities,
+    /// In what it differs from the way of `account-api.md`.
+    pub quirks: BTreeSet<Quirk>,
+    /// Its own roles, where it has more than full and limited access.
+    pub roles: Vec<RoleOffer>,
+    /// Why nothing that costs can be bought, where that is known beforehand. Inert text.
+    pub unpayable: Option<String>,
 }
 
 impl Offer {
+    /// Whether it differs in this.
+    pub fn has_quirk(&self, quirk: Quirk) -> bool {
+        self.quirks.contains(&quirk)
+    }
+
+    /// What a role may do; `None` where the server has no such role.
+    pub fn access_of(&self, role: &Role) -> Option<Access> {
+        self.roles.iter().find(|offered| offered.role == *role).map(|offered| offered.access)
+    }
+
     /// The plan of this identifier.
     pub fn plan(&self, id: &PlanId) -> Option<&PlanOffer> {
         self.plans.iter().find(|plan| plan.id == *id)
     }
+}
+
+/// In what a server differs from the way of `account-api.md`, so that a plan says beforehand
+/// what will happen there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Quirk {
+    /// An account is made with its plan and seats, in one request, and none without a plan.
+    PlanAtCreation,
+    /// Creating takes no notification email: it is set afterwards.
+    EmailAfterwards,
+    /// A subscription ends with its account only, which bursar never closes.
+    NoUnsubscribe,
+    /// Whether a plan is paid by the month or by the year is decided when it is first chosen.
+    FixedPeriod,
+}
+
+impl Quirk {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::PlanAtCreation, Self::EmailAfterwards, Self::NoUnsubscribe, Self::FixedPeriod];
+
+    /// In words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::PlanAtCreation => "an account is made with its plan, in one request",
+            Self::EmailAfterwards => "the notification email is set after the account is made",
+            Self::NoUnsubscribe => "a subscription cannot be cancelled without closing the account",
+            Self::FixedPeriod => "the billing period cannot be changed",
+        }
+    }
+}
+
+/// A role that a server has, and what access it comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleOffer {
+    /// The server's word.
+    pub role: Role,
+    /// Whether its holder has every right on the account.
+    pub access: Access,
 }
 
 /// One plan (rules 10, 11).
@@ -231,8 +285,26 @@ pub struct Member {
     pub email: Email,
     /// What they may do.
     pub access: Access,
+    /// The server's own word for that, where it has roles.
+    pub role: Option<Role>,
     /// Joined or invited.
     pub state: MemberState,
+}
+
+/// What a person is to be able to do in an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Everything, or less.
+    pub access: Access,
+    /// The exact role, where one is asked for; the server's usual one for the access else.
+    pub role: Option<Role>,
+}
+
+impl Grant {
+    /// Access without an exact role.
+    pub const fn of(access: Access) -> Self {
+        Self { access, role: None }
+    }
 }
 
 /// An account to be created.
@@ -240,8 +312,19 @@ pub struct Member {
 pub struct NewAccount {
     /// Its name.
     pub name: AccountName,
-    /// Its notification email.
-    pub email: Email,
+    /// Its notification email; `None` where creating takes none ([`Quirk::EmailAfterwards`]).
+    pub email: Option<Email>,
+    /// Its plan, where it is made with one ([`Quirk::PlanAtCreation`]).
+    pub plan: Option<NewPlan>,
+}
+
+/// The plan that an account is created with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct NewPlan {
+    /// The plan.
+    pub plan: PlanId,
+    /// Seats in all; `None` where the plan has none to choose.
+    pub seats: Option<u32>,
 }
 
 /// A change of an account; what is `None` stays.

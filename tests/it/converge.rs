@@ -43,6 +43,7 @@ fn wanted_client(i: usize, rng: &mut Rng) -> Client {
     let members = some_people(rng).into_iter().map(|person| WantedMember {
         email: Email::lenient(person),
         access: if one_in(rng, 4) { Access::Limited } else { Access::Full },
+        role: None,
         source: source.clone(),
     });
     let mut members: Vec<_> = members.collect();

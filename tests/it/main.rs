@@ -44,4 +44,5 @@ mod sandbox_published;
 mod sim;
 mod support;
 mod support_postgres;
+mod validate_faces;
 mod watch;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bursar::domain::{Access, AccountId, Email};
-use bursar::provider::{ApiError, ApiErrorKind, Read as _, Write as _};
+use bursar::provider::{ApiError, ApiErrorKind, Grant, Read as _, Write as _};
 use serde_json::{Value, json as value};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -46,7 +46,7 @@ async fn a_flood_is_read_to_the_cap_only() {
     }
     let write = world(|_, _| Reply::Flood(HEAD.to_vec())).await;
     let (id, email) = (AccountId::new("1"), Email::lenient("a@b.example"));
-    let error = write.reader().writer().add_member(&id, &email, Access::Full).await.unwrap_err();
+    let error = write.reader().writer().add_member(&id, &email, &Grant::of(Access::Full)).await.unwrap_err();
     assert!(error.to_string().contains("200: an answer of more than 1048576 bytes"), "{error}");
     assert!(write.written() < 20 << 20, "{} bytes", write.written());
 }
@@ -277,7 +277,9 @@ async fn nothing_shows_the_token() {
         let reader = world.reader_with(|config| config.read_retries = 0);
         let writer = reader.writer();
         let read = reader.accounts().await.unwrap_err();
-        let written = writer.add_member(&AccountId::new("1"), &Email::lenient("jane@acme.example"), Access::Full).await;
+        let written = writer
+            .add_member(&AccountId::new("1"), &Email::lenient("jane@acme.example"), &Grant::of(Access::Full))
+            .await;
         let written = written.unwrap_err();
         assert!(world.asked().iter().all(|asked| asked.headers.contains(CANARY)), "it was sent, so it could leak");
         shown.push_str(&format!("{read} {read:?} {read:#?} {written} {written:?} {reader:?} {writer:?}\n"));

@@ -9,7 +9,7 @@ use bursar::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
 use bursar::execute::{Outcome, Refusal, classify};
 use bursar::plan::OpKind;
 use bursar::provider::dnsimple::Writer;
-use bursar::provider::{AccountPatch, ApiError, IdempotencyKey, NewAccount, Read as _, Write as _};
+use bursar::provider::{AccountPatch, ApiError, Grant, IdempotencyKey, NewAccount, Read as _, Write as _};
 use serde_json::{Value, json as value};
 
 use crate::provider_world::{Asked, Reply, World, html, impatient, json, json_with, message, reader_at, world};
@@ -33,7 +33,7 @@ async fn carry_out(writer: &Writer, op: OpKind) -> Result<(), ApiError> {
     match op {
         OpKind::CreateAccount => {
             let key = IdempotencyKey::new("key-1".into());
-            writer.create_account(&NewAccount { name, email }, Some(&key)).await.map(drop)
+            writer.create_account(&NewAccount { name, email: Some(email), plan: None }, Some(&key)).await.map(drop)
         }
         OpKind::UpdateAccount => {
             writer.update_account(&id, &AccountPatch { name: Some(name), email: None }).await.map(drop)
@@ -41,8 +41,8 @@ async fn carry_out(writer: &Writer, op: OpKind) -> Result<(), ApiError> {
         OpKind::Subscribe => writer.put_subscription(&id, &plan, None).await.map(drop),
         OpKind::ChangePlan | OpKind::SetSeats => writer.put_subscription(&id, &plan, Some(3)).await.map(drop),
         OpKind::RemoveMember => writer.remove_member(&id, &member).await.map(drop),
-        OpKind::AddMember => writer.add_member(&id, &email, Access::Limited).await.map(drop),
-        OpKind::SetAccess => writer.set_access(&id, &member, Access::Full).await.map(drop),
+        OpKind::AddMember => writer.add_member(&id, &email, &Grant::of(Access::Limited)).await.map(drop),
+        OpKind::SetAccess => writer.set_access(&id, &member, &Grant::of(Access::Full)).await.map(drop),
         OpKind::Unsubscribe => writer.delete_subscription(&id).await.map(drop),
     }
 }

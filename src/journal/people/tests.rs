@@ -94,7 +94,7 @@ fn create(client: &str) -> Intent {
     Intent {
         series: Series { client: ClientName::parse(client).unwrap(), kind: OpKind::CreateAccount, argument: "".into() },
         repeat: Repeat::Never,
-        request: Request::Create { name: name.clone(), email }.to_json(),
+        request: Request::Create { name: name.clone(), email: Some(email), plan: None }.to_json(),
         account_name: Some(name),
         account_id: None,
         cause: Cause { what: format!("create {client}"), ..Cause::default() },
@@ -109,7 +109,7 @@ fn add(person: &str) -> Intent {
     Intent {
         series: Series { client, kind: OpKind::AddMember, argument: email.key().to_owned() },
         repeat: Repeat::Freely,
-        request: Request::Add { email: email.clone(), access }.to_json(),
+        request: Request::Add { email: email.clone(), access, role: None }.to_json(),
         account_name: None,
         account_id: Some(AccountId::new("7")),
         cause: Cause { what: format!("add {person}"), person: Some(email), access: Some(access), ..Cause::default() },

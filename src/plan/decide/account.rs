@@ -8,8 +8,9 @@ use crate::plan::choose::{Target, choose};
 use crate::plan::tree::{
     AccountPlan, AccountState, Action, ActionState, Change, Desired, Drift, DriftKind, Op, Reason,
 };
+use crate::plan::words::describe;
 use crate::plan::{ObservedAccount, Reading, digest, manual, price};
-use crate::provider::{PlanOffer, Subscription};
+use crate::provider::{NewPlan, PlanOffer, Quirk, Subscription};
 
 use super::people::{self, Add, People, Removal};
 use super::subscription::{self, Heads, Now, Steps};
@@ -54,7 +55,7 @@ impl<'a> Draft<'a> {
     pub(super) fn begin(world: &World<'a>, client: &'a Client) -> Self {
         let found = world.find(client);
         let people = match found.observed() {
-            Some(observed) => People::of(observed),
+            Some(observed) => People::of(world, client, observed),
             None => People::of_new(world),
         };
         let ours = matches!(found, Found::Account(_)) && !client.suspend;
@@ -99,6 +100,9 @@ impl<'a> Draft<'a> {
         } else {
             self.details_by_hand(world, &mut ranked);
         }
+        if matches!(self.found, Found::New) {
+            self.make_at_once(world, &mut ranked);
+        }
         ranked.sort_by_key(|(rank, _)| *rank);
         self.actions = ranked.into_iter().map(|(_, action)| action).collect();
         if self.client.suspend {
@@ -107,14 +111,19 @@ impl<'a> Draft<'a> {
             hold_for_adoption(&mut self.actions, message);
         }
         if !world.offer().account_management {
-            let pages = manual::Pages::of(world.inputs.api);
-            let account = self.found.observed().map(|observed| &observed.account.id);
-            self.actions.iter_mut().for_each(|action| manual::by_hand(action, pages, account));
+            let coming = people::wanted(world, self.client);
+            let place = manual::Place {
+                pages: manual::Pages::of(world.inputs.api),
+                account: self.found.observed().map(|observed| &observed.account.id),
+                heads: 1 + coming.iter().filter(|member| member.email != *world.ourselves()).count(),
+            };
+            manual::by_hand(&mut self.actions, place);
         }
     }
 
     pub(super) fn creation(&self) -> Op {
-        Op::CreateAccount { name: self.client.account_name.clone(), email: self.client.notification_email.clone() }
+        let Client { account_name, notification_email, .. } = self.client;
+        Op::CreateAccount { name: account_name.clone(), email: Some(notification_email.clone()), plan: None }
     }
 
     /// The account itself: made, or given its name and notification email.
@@ -153,6 +162,37 @@ impl<'a> Draft<'a> {
             world.recall(&client.name, Action::planned(op))
         };
         vec![(rank::UPDATE, action)]
+    }
+
+    /// Makes create and subscribe one action where the server has it so, and what creating
+    /// does not take another.
+    fn make_at_once(&self, world: &World<'_>, ranked: &mut Vec<(u8, Action)>) {
+        let offer = world.offer();
+        let chosen = ranked.iter().position(|(_, action)| matches!(action.op, Op::Subscribe { .. }));
+        let chosen = chosen.filter(|_| offer.has_quirk(Quirk::PlanAtCreation)).map(|place| ranked.remove(place).1);
+        let Some((_, create)) = ranked.iter_mut().find(|(rank, _)| *rank == rank::CREATE) else { return };
+        if offer.has_quirk(Quirk::PlanAtCreation) {
+            match chosen {
+                Some(chosen) => with_plan(create, chosen),
+                None if create.is_planned() => {
+                    let message = "this server makes no account without a plan, and the manifest names none; write \
+                                   plan: with the one that it is to have";
+                    create.hold(ActionState::Blocked, Reason::PlanUnavailable, message);
+                }
+                None => {}
+            }
+        }
+        if offer.has_quirk(Quirk::EmailAfterwards) {
+            if let Op::CreateAccount { email, .. } = &mut create.op {
+                *email = None;
+            }
+            if create.is_planned() {
+                create.message = describe(&create.op);
+            }
+            let email = Some(Change { from: None, to: self.client.notification_email.clone() });
+            let action = Action::planned(Op::UpdateAccount { name: None, email });
+            ranked.push((rank::UPDATE, world.recall(&self.client.name, action)));
+        }
     }
 
     /// Plan, seats and members, over the API.
@@ -282,15 +322,14 @@ impl<'a> Draft<'a> {
                 }
             }
         }
-        if let (Some(observed), Some(_)) = (observed, &self.people.unreadable) {
-            let page = manual::Pages::of(world.inputs.api).members(&observed.account.id);
-            self.message = Some(format!("its members cannot be read over this API; look at {page}"));
-            self.removals.clear();
-            return;
-        }
+        self.message.clone_from(&self.people.unreadable);
         let accesses = people::accesses(world, self.client, &self.people, &self.removals, false);
         self.place_removals(&Steps::default(), ranked);
-        for mut add in people::adds(world, self.client, &self.people) {
+        let untold = &self.people.untold;
+        let adds = people::adds(world, self.client, &self.people);
+        // Whoever may be there already is asked about, and not invited again.
+        let absent = |add: &Add| add.action.op.person().is_none_or(|person| !untold.contains(person));
+        for mut add in adds.into_iter().filter(absent) {
             // Whether they are users cannot be told apart here: a person does what is left.
             add.action.unregistered = false;
             ranked.push((rank::ADD, add.action));
@@ -316,6 +355,7 @@ impl<'a> Draft<'a> {
             state,
             actions,
             message,
+            told: people.told,
             observed: found.observed().cloned(),
             monthly_before: before,
             monthly_after: after,
@@ -355,7 +395,15 @@ impl<'a> Draft<'a> {
 
 fn apply(desired: &mut Desired, op: &Op) {
     match op {
-        Op::CreateAccount { name, email } => (desired.name, desired.email) = (name.clone(), email.clone()),
+        Op::CreateAccount { name, email, plan } => {
+            desired.name = name.clone();
+            if let Some(email) = email {
+                desired.email = email.clone();
+            }
+            if let Some(NewPlan { plan, seats }) = plan {
+                (desired.plan, desired.seats) = (Some(plan.clone()), *seats);
+            }
+        }
         Op::UpdateAccount { name, email } => {
             if let Some(Change { from: _, to }) = name {
                 desired.name = to.clone();
@@ -371,10 +419,25 @@ fn apply(desired: &mut Desired, op: &Op) {
         Op::RemoveMember { id: _, email, access: _, invited: _ } => {
             desired.members.remove(email);
         }
-        Op::AddMember { email, access } | Op::SetAccess { id: _, email, from: _, to: access } => {
+        Op::AddMember { email, access, .. } | Op::SetAccess { email, to: access, .. } => {
             desired.members.insert(email.clone(), *access);
         }
         Op::Unsubscribe { plan: _ } => (desired.plan, desired.seats) = (None, None),
+    }
+}
+
+/// Takes the choice of a plan into the create; where it cannot go ahead, neither can.
+fn with_plan(create: &mut Action, chosen: Action) {
+    let (Op::CreateAccount { plan: with, .. }, Op::Subscribe { plan, seats }) = (&mut create.op, chosen.op) else {
+        return;
+    };
+    *with = Some(NewPlan { plan, seats });
+    if !create.is_planned() {
+        return;
+    }
+    match chosen.reason {
+        None => create.message = describe(&create.op),
+        Some(reason) => create.hold(chosen.state, reason, chosen.message),
     }
 }
 

@@ -5,6 +5,7 @@ mod memory;
 mod people;
 mod settle;
 mod subscription;
+mod told;
 mod world;
 
 use crate::manifest::Wanted;
@@ -98,7 +99,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 /// that are as they should be.
 fn summarise(accounts: &[AccountPlan]) -> Summary {
     use super::known::OpKind;
-    use super::tree::ActionState;
+    use super::tree::{ActionState, Op};
     let mut summary = Summary::default();
     for account in accounts {
         summary.in_sync += u32::from(account.state == AccountState::InSync);
@@ -121,6 +122,9 @@ fn summarise(accounts: &[AccountPlan]) -> Summary {
                 ActionState::Applied | ActionState::Failed | ActionState::Skipped => continue,
             };
             *counter += 1;
+            // One request, and a plan is bought all the same.
+            let with_plan = matches!(action.op, Op::CreateAccount { plan: Some(_), .. });
+            summary.subscribe += u32::from(with_plan && action.is_planned());
         }
     }
     summary

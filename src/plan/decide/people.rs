@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::domain::{Access, Email, MemberId};
+use crate::domain::{Access, Email, MemberId, Role};
 use crate::manifest::{Client, Membership, WantedMember};
-use crate::plan::tree::{Action, ActionState, Drift, DriftKind, Op, Reason};
+use crate::plan::tree::{Action, ActionState, Drift, DriftKind, Op, Reason, Told};
 use crate::plan::{ObservedAccount, Reading};
-use crate::provider::{Capability, Member, MemberState, PlanOffer};
+use crate::provider::{Capability, Member, MemberState, Offer, PlanOffer};
 
 use super::World;
 
@@ -16,6 +16,10 @@ pub(in crate::plan) struct People {
     pub(in crate::plan) present: Vec<Member>,
     /// Why they could not be read.
     pub(super) unreadable: Option<String>,
+    /// Who counts on somebody's word, where members cannot be read at all.
+    pub(super) told: Vec<Told>,
+    /// Of whom nobody's word counts that should be known.
+    pub(super) untold: Vec<Email>,
 }
 
 /// A member who is to leave, and whether they go.
@@ -38,21 +42,32 @@ impl People {
             id: MemberId::new(""),
             email: world.ourselves().clone(),
             access: Access::Full,
+            role: None,
             state: MemberState::Active,
         };
-        Self { present: vec![owner], unreadable: None }
+        Self::read(vec![owner])
     }
 
-    /// The members that were seen.
-    pub(super) fn of(observed: &ObservedAccount) -> Self {
+    const fn read(present: Vec<Member>) -> Self {
+        Self { present, unreadable: None, told: Vec::new(), untold: Vec::new() }
+    }
+
+    fn unread(why: String) -> Self {
+        Self { unreadable: Some(why), ..Self::read(Vec::new()) }
+    }
+
+    /// The members that were seen; where the service shows none to any program, those of whom
+    /// somebody told.
+    pub(super) fn of(world: &World<'_>, client: &Client, observed: &ObservedAccount) -> Self {
         match &observed.members {
             Reading::Seen(members) => {
                 let mut present = members.clone();
                 present.sort_by(|a, b| (&a.email, a.state, &a.id).cmp(&(&b.email, b.state, &b.id)));
-                Self { present, unreadable: None }
+                Self::read(present)
             }
-            Reading::NotRead => Self { present: Vec::new(), unreadable: Some("they were not read".to_owned()) },
-            Reading::Failed(why) => Self { present: Vec::new(), unreadable: Some(why.to_string()) },
+            Reading::NotRead if !world.offer().account_management => Self::by_word(world, client, &observed.account.id),
+            Reading::NotRead => Self::unread("they were not read".to_owned()),
+            Reading::Failed(why) => Self::unread(why.to_string()),
         }
     }
 
@@ -68,9 +83,16 @@ impl People {
     }
 }
 
-/// Who is wanted: the members listed, without those who leave by an offboarding.
-pub(super) fn wanted<'a>(world: &World<'_>, client: &'a Client) -> Vec<&'a WantedMember> {
-    let mut wanted: Vec<_> = client.members.iter().filter(|member| world.leaves_by(&member.email).is_none()).collect();
+/// Who is wanted: the members listed, without those who leave by an offboarding. What a role
+/// may do is the server's word; of one that it does not have, nothing is known.
+pub(super) fn wanted(world: &World<'_>, client: &Client) -> Vec<WantedMember> {
+    let listed = client.members.iter().filter(|member| world.leaves_by(&member.email).is_none());
+    let mut wanted: Vec<_> = listed
+        .map(|member| {
+            let access = member.role.as_ref().and_then(|role| world.offer().access_of(role));
+            WantedMember { access: access.unwrap_or(member.access), ..member.clone() }
+        })
+        .collect();
     wanted.sort_by(|a, b| a.email.cmp(&b.email));
     wanted.dedup_by(|a, b| a.email == b.email);
     wanted
@@ -107,7 +129,7 @@ pub(super) fn removals(world: &World<'_>, client: &Client, people: &People) -> V
 }
 
 fn removal(world: &World<'_>, client: &Client, member: &Member, offboarded: bool, full: usize) -> Action {
-    let Member { id, email, access, state } = member;
+    let Member { id, email, access, role: _, state } = member;
     let invited = *state == MemberState::Invited;
     let mut action =
         Action::planned(Op::RemoveMember { id: id.clone(), email: email.clone(), access: *access, invited });
@@ -150,7 +172,9 @@ pub(super) fn adds(world: &World<'_>, client: &Client, people: &People) -> Vec<A
         .filter(|member| member.email != *world.ourselves() && people.get(&member.email).is_none())
         .map(|member| {
             let known = world.is_user(&member.email);
-            let mut action = Action::planned(Op::AddMember { email: member.email.clone(), access: member.access });
+            let WantedMember { email, access, role, source: _ } = &member;
+            let op = Op::AddMember { email: email.clone(), access: *access, role: role.clone() };
+            let mut action = Action::planned(op);
             action.unregistered = !known;
             if member.email == client.notification_email {
                 let message = format!(
@@ -159,7 +183,9 @@ pub(super) fn adds(world: &World<'_>, client: &Client, people: &People) -> Vec<A
                     member.email
                 );
                 action.hold(ActionState::Blocked, Reason::NotificationEmailConflict, message);
-            } else if member.access == Access::Limited && !world.offer().capabilities.has(Capability::LimitedAccess) {
+            } else if let Some(message) = no_such_role(world.offer(), role.as_ref()) {
+                action.hold(ActionState::Blocked, Reason::AccessUnavailable, message);
+            } else if member.access == Access::Limited && !has_limited_access(world) {
                 action.hold(ActionState::Blocked, Reason::AccessUnavailable, NO_LIMITED_ACCESS);
             }
             Add { action: world.recall(&client.name, action), known }
@@ -168,6 +194,33 @@ pub(super) fn adds(world: &World<'_>, client: &Client, people: &People) -> Vec<A
     // Whoever takes a seat that was bought for them goes first.
     adds.sort_by_key(|add| !add.known);
     adds
+}
+
+/// Whether a member may do what is wanted, in the role that is wanted where one is.
+fn is_granted(present: &Member, wanted: &WantedMember) -> bool {
+    match &wanted.role {
+        Some(role) => present.role.as_ref() == Some(role),
+        None => present.access == wanted.access,
+    }
+}
+
+/// What to say where a role is asked for that the server does not have.
+fn no_such_role(offer: &Offer, role: Option<&Role>) -> Option<String> {
+    let role = role.filter(|role| offer.access_of(role).is_none())?;
+    let roles: Vec<String> = offer.roles.iter().map(|offered| offered.role.to_string()).collect();
+    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    Some(if roles.is_empty() {
+        format!("this server has no roles, and so no {role}; write access: full or access: limited in its place")
+    } else {
+        format!("this server has no role {role}; it has {}", crate::plan::matching::join_and(&roles))
+    })
+}
+
+/// Whether there is limited access. What the server says of itself is no word on the web
+/// pages on which a person works.
+fn has_limited_access(world: &World<'_>) -> bool {
+    let offer = world.offer();
+    !offer.account_management || offer.capabilities.has(Capability::LimitedAccess)
 }
 
 const NO_LIMITED_ACCESS: &str = "this server has no limited access; write access: full, or leave the person out";
@@ -179,8 +232,11 @@ pub(super) fn invitations(world: &World<'_>, client: &Client, people: &People, l
     for member in wanted(world, client) {
         let Some(present) = people.get(&member.email) else { continue };
         if present.state == MemberState::Invited && !gone.contains(&member.email) {
-            let op = Op::AddMember { email: member.email.clone(), access: member.access };
-            let message = format!("{} has been invited and has not accepted yet", member.email);
+            let WantedMember { email, access, role, source: _ } = &member;
+            let op = Op::AddMember { email: email.clone(), access: *access, role: role.clone() };
+            let word = people.told.iter().find(|told| told.email == member.email);
+            let word = word.map_or_else(String::new, |told| format!(" ({})", told.word));
+            let message = format!("{} has been invited and has not accepted yet{word}", member.email);
             actions.push(Action::held(op, ActionState::Waiting, Reason::AwaitingAcceptance, message));
         }
     }
@@ -202,7 +258,7 @@ pub(super) fn accesses(
     let mut actions = Vec::new();
     for member in wanted(world, client) {
         let Some(present) = people.get(&member.email) else { continue };
-        if present.access == member.access || member.email == *world.ourselves() || gone.contains(&member.email) {
+        if is_granted(present, &member) || member.email == *world.ourselves() || gone.contains(&member.email) {
             continue;
         }
         let op = Op::SetAccess {
@@ -210,14 +266,18 @@ pub(super) fn accesses(
             email: member.email.clone(),
             from: present.access,
             to: member.access,
+            role: member.role.clone(),
         };
         let action = match member.access {
+            _ if let Some(message) = no_such_role(world.offer(), member.role.as_ref()) => {
+                Action::blocked(op, Reason::AccessUnavailable, message)
+            }
             Access::Limited if single => {
                 let message =
                     "the plan has no limited access; write access: full, or choose a plan for several members";
                 Action::blocked(op, Reason::AccessUnavailable, message)
             }
-            Access::Limited if !world.offer().capabilities.has(Capability::LimitedAccess) => {
+            Access::Limited if !has_limited_access(world) => {
                 Action::blocked(op, Reason::AccessUnavailable, NO_LIMITED_ACCESS)
             }
             Access::Limited if counts_as_full(present) && full <= 1 => {
@@ -252,9 +312,11 @@ pub(super) fn unlisted(world: &World<'_>, client: &Client, observed: &ObservedAc
     });
     strangers
         .map(|member| {
-            let what = match member.state {
-                MemberState::Active => format!("is a member with {} access", member.access),
-                MemberState::Invited => format!("is invited with {} access", member.access),
+            let told = people.told.iter().find(|told| told.email == member.email);
+            let what = match (told, member.state) {
+                (Some(Told { email: _, word }), _) => format!("is {} ({word})", word.says),
+                (None, MemberState::Active) => format!("is a member with {} access", member.access),
+                (None, MemberState::Invited) => format!("is invited with {} access", member.access),
             };
             Drift {
                 account_id: observed.account.id.clone(),

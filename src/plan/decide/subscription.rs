@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::domain::PlanId;
+use crate::domain::{Money, PlanId};
 use crate::manifest::Client;
 use crate::plan::choose::{Target, satisfies};
-use crate::plan::price;
 use crate::plan::tree::{Action, ActionState, Op, Reason};
 use crate::plan::words::count;
-use crate::provider::{Offer, PlanOffer, Subscription, SubscriptionState};
+use crate::plan::{monthly_change, price};
+use crate::provider::{Offer, PlanOffer, Quirk, Subscription, SubscriptionState};
 
 use super::World;
 
@@ -75,10 +75,25 @@ pub(super) fn decide(world: &World<'_>, client: &Client, now: Now<'_>, target: &
         Now::Without => without(target, heads),
         Now::Active(subscription) => active(world, client, subscription, target, heads),
     };
+    hold_unpayable(world.offer(), now, &mut steps);
     for list in [&mut steps.before, &mut steps.after] {
         *list = std::mem::take(list).into_iter().map(|action| world.recall(&client.name, action)).collect();
     }
     steps
+}
+
+/// Holds what costs more where it is known beforehand that it cannot be paid.
+fn hold_unpayable(offer: &Offer, now: Now<'_>, steps: &mut Steps) {
+    let Some(why) = &offer.unpayable else { return };
+    let subscription = match now {
+        Now::Without => None,
+        Now::Active(subscription) | Now::Settling(subscription) => Some(subscription),
+    };
+    for action in steps.before.iter_mut().chain(&mut steps.after).filter(|action| action.is_planned()) {
+        if monthly_change(offer, &action.op, subscription).is_some_and(|change| change > Money::ZERO) {
+            action.hold(ActionState::Blocked, Reason::PaymentRequired, why.clone());
+        }
+    }
 }
 
 /// Payment settles later (202): nothing is asked for a second time.
@@ -112,6 +127,16 @@ fn active(world: &World<'_>, client: &Client, subscription: &Subscription, targe
     match target {
         Target::Nothing => {
             let op = Op::Unsubscribe { plan: subscription.plan.clone() };
+            if offer.has_quirk(Quirk::NoUnsubscribe) {
+                let message = "this server ends a subscription with its account only, and bursar closes no account";
+                let mut action = Action::held(op, ActionState::Manual, Reason::NotOffered, message);
+                action.steps = vec![
+                    "Close the account at the service, if that is meant; or write plan: with the one that is to stay. \
+                     This server ends a subscription with its account only, and bursar closes no account."
+                        .to_owned(),
+                ];
+                return Steps { after: vec![action], ..Steps::default() };
+            }
             let note = "the account's domains stop resolving at once, and what is left of the period is lost";
             Steps { after: vec![Action::planned(op).noting(note)], ..Steps::default() }
         }
@@ -171,6 +196,12 @@ fn change(world: &World<'_>, client: &Client, subscription: &Subscription, plan:
         seats: price::sells_seats(plan).then(|| heads.seated.max(keeps).max(price::included(plan))),
         downgrade,
     };
+    if offer.has_quirk(Quirk::FixedPeriod) && current.is_some_and(|current| current.yearly != plan.yearly) {
+        let mut steps = seats(world, subscription, heads);
+        let message = "this server changes no billing period: write a plan of the same period, or change it by hand";
+        steps.after.push(Action::blocked(op, Reason::PlanUnavailable, message));
+        return steps;
+    }
     if let Some(message) = too_many(plan, heads) {
         let mut steps = seats(world, subscription, heads);
         steps.after.push(Action::blocked(op, Reason::TooManyMembers, message));

@@ -9,7 +9,7 @@ use crate::plan::matching::{FoundBy, Match, Matching, match_accounts};
 use crate::plan::policy::Adopt;
 use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Reason};
 use crate::plan::{ObservedAccount, cost, digest};
-use crate::provider::{Capability, MemberState, Offer};
+use crate::provider::{Capability, MemberState, Offer, Quirk};
 
 use super::Inputs;
 
@@ -86,6 +86,11 @@ impl<'a> World<'a> {
         self.leaving.get(person).copied()
     }
 
+    /// Everybody who leaves.
+    pub(super) fn leavers(&self) -> impl Iterator<Item = &'a Email> {
+        self.leaving.keys().copied()
+    }
+
     /// The account of a client, and whether it may be taken over.
     pub(super) fn find(&self, client: &Client) -> Found<'a> {
         let observed = match self.matching.account_of(&client.name) {
@@ -93,7 +98,8 @@ impl<'a> World<'a> {
             Match::Blocked { reason, message } => return Found::Blocked(reason, message),
             Match::Account(index) => &self.inputs.live.accounts[index],
         };
-        if self.matching.found_by(&client.name) == Some(FoundBy::Id) || self.may_adopt(client, observed) {
+        let named = self.matching.found_by(&client.name) == Some(FoundBy::Id);
+        if named || self.is_made(client, observed) || self.may_adopt(client, observed) {
             return Found::Account(observed);
         }
         let account = &observed.account;
@@ -112,6 +118,12 @@ impl<'a> World<'a> {
                  accountId: \"{id}\" in the manifest"
             ),
         )
+    }
+
+    /// Whether it was made for this client, and has not been given its notification email yet.
+    fn is_made(&self, client: &Client, observed: &ObservedAccount) -> bool {
+        self.offer().has_quirk(Quirk::EmailAfterwards)
+            && self.inputs.known.made.get(&client.name) == Some(&observed.account.id)
     }
 
     fn may_adopt(&self, client: &Client, observed: &ObservedAccount) -> bool {
@@ -189,6 +201,7 @@ impl<'a> World<'a> {
                     state: AccountState::Invalid,
                     actions: Vec::new(),
                     message: Some(document.why.clone()),
+                    told: Vec::new(),
                     observed: observed.cloned(),
                     monthly_before: monthly,
                     monthly_after: monthly,
@@ -224,7 +237,7 @@ fn hold_undone(action: &mut Action, client: &ClientName, undone: &Undone) {
             );
             (Reason::RemovedElsewhere, message)
         }
-        Op::AddMember { email, access: _ } => {
+        Op::AddMember { email, .. } => {
             let (reason, what) = if *invited {
                 (Reason::InvitationGone, "had been invited, and the invitation was revoked or declined")
             } else {

@@ -251,7 +251,7 @@ impl Read for Reader {
         };
         let Offered { account_management, capabilities } = self.narrow(offered);
         let plans = plans.into_iter().filter(|_| account_management).filter_map(PlanJson::into_offer).collect();
-        Ok(Offer { account_management, plans, capabilities })
+        Ok(Offer { account_management, plans, capabilities, ..Offer::default() })
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, ApiError> {

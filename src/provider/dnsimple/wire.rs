@@ -234,6 +234,7 @@ impl MemberJson {
             id: MemberId::new(id.0),
             email: Email::lenient(email.unwrap_or_default()),
             access: access.unwrap_or_default(),
+            role: None,
             state: match state {
                 None | Some(MemberStateJson::Active) => MemberState::Active,
                 Some(MemberStateJson::Invited) => MemberState::Invited,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::http::{ANSWER_CAP, Answer, Call, Wire};
 use super::wire::{AccountJson, MemberJson, SubscriptionJson, is_id};
 use crate::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
-use crate::provider::{Account, AccountPatch, ApiError, IdempotencyKey, Member, NewAccount, Subscription};
+use crate::provider::{Account, AccountPatch, ApiError, Grant, IdempotencyKey, Member, NewAccount, Subscription};
 use crate::provider::{SubscriptionState, Write, Written};
 
 /// Writes to the account API. Clones share count and quota with their reader.
@@ -113,12 +113,12 @@ impl Write for Writer {
         new: &NewAccount,
         key: Option<&IdempotencyKey>,
     ) -> Result<Written<Account>, ApiError> {
-        let NewAccount { name, email } = new;
+        let NewAccount { name, email, plan: _ } = new;
         let target = Target { method: Method::POST, route: "/accounts", path: &["accounts"] };
-        let body = json!({"name": name.as_str(), "email": email.as_str()});
+        let body = json!({"name": name.as_str(), "email": email.as_ref().map(Email::as_str)});
         let answer = self.send(target, Some(body), key).await?;
         let into = |json: AccountJson| json.into_account(false);
-        self.agreed(&answer, into, |said| account_differs(said, Some(name), Some(email)))
+        self.agreed(&answer, into, |said| account_differs(said, Some(name), email.as_ref()))
     }
 
     async fn update_account(&self, id: &AccountId, patch: &AccountPatch) -> Result<Written<Account>, ApiError> {
@@ -161,7 +161,8 @@ impl Write for Writer {
         self.emptied(&self.send(target, None, None).await?)
     }
 
-    async fn add_member(&self, id: &AccountId, email: &Email, access: Access) -> Result<Written<Member>, ApiError> {
+    async fn add_member(&self, id: &AccountId, email: &Email, grant: &Grant) -> Result<Written<Member>, ApiError> {
+        let access = grant.access;
         let path = &[id.as_str(), "members"];
         let target = Target { method: Method::POST, route: "/{account}/members", path };
         let body = json!({"email": email.as_str(), "access": access});
@@ -169,7 +170,8 @@ impl Write for Writer {
         self.agreed(&answer, MemberJson::into_member, |said| member_differs(said, email, access))
     }
 
-    async fn set_access(&self, id: &AccountId, member: &MemberId, access: Access) -> Result<Written<Member>, ApiError> {
+    async fn set_access(&self, id: &AccountId, member: &MemberId, grant: &Grant) -> Result<Written<Member>, ApiError> {
+        let access = grant.access;
         let path = &[id.as_str(), "members", member.as_str()];
         let target = Target { method: Method::PATCH, route: "/{account}/members/{member}", path };
         let answer = self.send(target, Some(json!({"access": access})), None).await?;

@@ -49,7 +49,8 @@ fn what_nobody_wanted_is_refused() {
     let world = world();
     let stranger = |plan: &mut Plan| {
         let add = plan.accounts[0].actions[1].clone();
-        plan.accounts[0].actions[1] = other(&add, Op::AddMember { email: email("x@y.example"), access: Access::Full });
+        plan.accounts[0].actions[1] =
+            other(&add, Op::AddMember { email: email("x@y.example"), access: Access::Full, role: None });
     };
     insta::assert_debug_snapshot!(faults(&world, stranger), @r#"
     [

@@ -139,7 +139,7 @@ fn carry_out(world: &mut World, plan: &Plan, users: &[Email]) {
     for part in &plan.accounts {
         let mut id = part.account_id.clone();
         for action in part.actions.iter().filter(|action| action.state == ActionState::Planned) {
-            if let Op::CreateAccount { name, email } = &action.op {
+            if let Op::CreateAccount { name, email: Some(email), plan: None } = &action.op {
                 assert!(id.is_none(), "an account twice");
                 let new = AccountId::new((1000 + world.live.accounts.len()).to_string());
                 world.live.accounts.push(created(new.clone(), name.clone(), email.clone()));
@@ -215,7 +215,7 @@ fn write(world: &mut World, index: usize, action: &Action, users: &[Email]) -> O
                 member.access = *to;
             }
         }
-        Op::AddMember { email, access } => {
+        Op::AddMember { email, access, role: _ } => {
             let now = now.as_ref().filter(|now| now.state == SubscriptionState::Subscribed).expect("subscribed");
             assert_ne!(now.plan, PlanId::new(SOLO), "a plan for one");
             assert_ne!(live.account.email.as_ref(), Some(email), "the notification email");
@@ -235,7 +235,7 @@ fn write(world: &mut World, index: usize, action: &Action, users: &[Email]) -> O
             }
             let state = if users.contains(email) { MemberState::Active } else { MemberState::Invited };
             let id = MemberId::new(format!("m-{}", email.key()));
-            members(&mut live.members).push(Member { id, email: email.clone(), access: *access, state });
+            members(&mut live.members).push(Member { id, email: email.clone(), access: *access, role: None, state });
         }
     }
     None

@@ -42,7 +42,7 @@ pub fn client(name: &str, members: &[&str]) -> Client {
     let source = source(&format!("clients/{name}.yaml"));
     let mut people: Vec<WantedMember> = members
         .iter()
-        .map(|m| WantedMember { email: email(m), access: Access::Full, source: source.clone() })
+        .map(|m| WantedMember { email: email(m), access: Access::Full, role: None, source: source.clone() })
         .collect();
     people.sort_by(|a, b| a.email.cmp(&b.email));
     Client {
@@ -71,6 +71,7 @@ pub fn member(address: &str) -> Member {
         id: MemberId::new(format!("m-{address}")),
         email: Email::lenient(address),
         access: Access::Full,
+        role: None,
         state: MemberState::Active,
     }
 }
@@ -144,6 +145,7 @@ pub fn offer() -> Offer {
             plan("enterprise-v1-yearly", "enterprise", None, None, None, false),
         ],
         capabilities: [Capability::Bulk, Capability::IdempotencyKeys, Capability::LimitedAccess].into_iter().collect(),
+        ..Offer::default()
     }
 }
 

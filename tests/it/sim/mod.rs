@@ -260,7 +260,8 @@ fn a_loop_that_lists_and_then_creates_makes_accounts_twice() {
                 for (name, _) in CLIENTS {
                     let new = NewAccount {
                         name: AccountName::new(format!("Client {name}")),
-                        email: Email::lenient(format!("dns+{name}@agency.example")),
+                        email: Some(Email::lenient(format!("dns+{name}@agency.example"))),
+                        plan: None,
                     };
                     if listed.iter().all(|account| account.name.as_ref() != Some(&new.name)) {
                         missing = true;

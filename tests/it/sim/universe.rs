@@ -244,8 +244,12 @@ async fn sandbox(seed: u64, terms: &Terms) -> Embedded {
 
 fn client((name, people): (&str, [&str; 2])) -> Client {
     let source = SourceRef { file: format!("{name}.yaml"), line: 1, column: 1 };
-    let member =
-        |email: &str| WantedMember { email: Email::lenient(email), access: Access::Full, source: source.clone() };
+    let member = |email: &str| WantedMember {
+        email: Email::lenient(email),
+        access: Access::Full,
+        role: None,
+        source: source.clone(),
+    };
     Client {
         name: ClientName::parse(name).unwrap(),
         labels: BTreeMap::new(),
