@@ -102,11 +102,28 @@ fn the_table_of_commands_names_every_command_and_option_that_there_is() {
     }
     let table = README.split("## Commands").nth(1).unwrap().split("## Which services").next().unwrap();
     let all_help: String = [
-        "validate", "render", "plan", "apply", "run", "sandbox", "history", "explain", "access", "resolve", "reaffirm",
-        "freeze", "approve", "demo", "init", "journal",
+        "validate",
+        "render",
+        "plan",
+        "apply",
+        "run",
+        "sandbox",
+        "history",
+        "explain",
+        "access",
+        "resolve",
+        "reaffirm",
+        "freeze",
+        "approve",
+        "demo",
+        "init",
+        "journal",
+        "ack",
+        "webhooks install",
     ]
     .iter()
-    .map(|verb| Done::from(bursar(&[verb, "--help"]).output().unwrap()).expect(0).stdout)
+    .map(|verb| [&verb.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat())
+    .map(|args| Done::from(bursar(&args).output().unwrap()).expect(0).stdout)
     .collect::<String>()
         + &help;
     for word in
