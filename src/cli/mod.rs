@@ -102,7 +102,7 @@ enum Verb {
     Approve(approve::Args),
     /// Show the promise: answers get lost, the daemon is killed, and each thing happens once
     Demo(demo::Args),
-    /// Have the service tell of changes: list, register or remove the webhooks of each account
+    /// List, register or remove the webhooks of each account
     Webhooks(Box<webhooks::Args>),
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
