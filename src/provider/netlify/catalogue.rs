@@ -244,7 +244,14 @@ mod tests {
                 plan.available
             ));
         }
-        insta::assert_snapshot!(told, @"");
+        insta::assert_snapshot!(told, @r#"
+        starter-monthly "Starter" starter yearly=false 0.00 Some(1) seat custom most Some(1) several=false sold=true
+        starter-yearly "Starter" starter yearly=true 0.00 Some(1) seat custom most Some(1) several=false sold=true
+        pro-team-monthly "Pro Team" pro-team yearly=false 19.00 Some(2) seat 19.00 most None several=true sold=true
+        pro-team-yearly "Pro Team" pro-team yearly=true 190.00 Some(2) seat 190.00 most None several=true sold=true
+        enterprise-monthly "Enterprise" enterprise yearly=false custom None seat custom most None several=true sold=false
+        enterprise-yearly "Enterprise" enterprise yearly=true custom None seat custom most None several=true sold=false
+        "#);
     }
 
     #[test]
@@ -314,6 +321,11 @@ mod tests {
         assert_eq!(said(&["pm1", "pm2"], Some("pm2")), Ok("pm2".to_owned()));
         let told = [said(&[], None), said(&[], Some("pm1")), said(&["pm1"], Some("pm9")), said(&["pm1", "pm2"], None)];
         let told: Vec<_> = told.into_iter().map(Result::unwrap_err).collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r"
+        the token's user has no payment method, so nothing that costs can be bought; add one in the service's billing settings
+        the token's user has no payment method, so nothing that costs can be bought; add one in the service's billing settings
+        the payment method pm9 that was named is none of the token's user's; name one of these: pm1 (Visa\u{1b})
+        there are several payment methods; name the one to pay with: pm1 (Visa\u{1b}), pm2 (Visa\u{1b})
+        ");
     }
 }

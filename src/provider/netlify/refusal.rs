@@ -183,6 +183,29 @@ mod tests {
             let meaning = meaning.map_or_else(|| "by its status".to_owned(), |meaning| format!("{meaning:?}"));
             table.push_str(&format!("{method} {route} {status} {body}: {meaning}\n"));
         }
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @r#"
+        POST /{account}/members 422 {"message":"User is already a member of this team"}: AlreadyTaken
+        POST /{account}/members 409 {"message":"Conflict"}: AlreadyTaken
+        POST /{account}/members 422 {"errors":{"email":["is invalid"]}}: InvalidInput
+        POST /{account}/members 422 {"errors":{"email":["is odd"],"seats":["none left"]}}: InvalidInput
+        POST /{account}/members 422 {"message":"No seats left"}: NoSeatFree
+        POST /{account}/members 422 {"message":"Role Reviewer is not allowed on this plan"}: RoleUnavailable
+        POST /{account}/members 422 {"message":"Add a payment method to buy seats"}: PaymentRequired
+        POST /{account}/members 402 {"message":"Payment required"}: by its status
+        POST /{account}/members 403 {"message":"Your role does not permit this"}: by its status
+        POST /{account}/members 403 {"message":"No","errors":{"role":["is not allowed"]}}: RoleUnavailable
+        POST /{account}/members 422 {"message":"Something new"}: InvalidInput
+        PUT /{account}/members/{member} 422 {"errors":{"role":["is not included in the list"]}}: RoleUnavailable
+        PUT /{account}/members/{member} 422 {"message":"Something new"}: InvalidInput
+        DELETE /{account}/members/{member} 404 {"message":"Not Found"}: by its status
+        POST /accounts 422 {"errors":{"payment_method_id":["is missing"]}}: PaymentRequired
+        POST /accounts 422 {"message":"Your card was declined"}: PaymentRequired
+        POST /accounts 422 {"errors":{"type_id":["is unknown"]}}: PlanUnavailable
+        POST /accounts 422 {"errors":{"name":["can't be blank"]}}: InvalidInput
+        PUT /accounts/{account} 422 {"errors":{"extra_seats_block":["is below the members"]}}: TooManyMembers
+        PUT /accounts/{account} 422 {"errors":{"billing_email":["is invalid"]}}: InvalidInput
+        PUT /accounts/{account} 401 {"code":401,"message":"Access Denied"}: by its status
+        GET /accounts 422 {"message":"already"}: by its status
+        "#);
     }
 }
