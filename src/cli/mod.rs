@@ -4,6 +4,7 @@ pub mod error;
 pub mod ui;
 
 mod access;
+mod ack;
 mod api;
 mod apply;
 mod approve;
@@ -85,6 +86,8 @@ enum Verb {
     Access(access::Args),
     /// Say how an operation ended whose outcome could not be found out
     Resolve(resolve::Args),
+    /// Say who is in an account, where the service shows it to no program
+    Ack(ack::Args),
     /// Want an account or a person anew that somebody removed elsewhere
     Reaffirm(reaffirm::Args),
     /// Stop all writes at once, a running daemon's too
@@ -148,6 +151,7 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Explain(args) => explain::run(args, ui).await,
         Verb::Access(args) => access::run(args, ui).await,
         Verb::Resolve(args) => resolve::run(args, ui).await,
+        Verb::Ack(args) => ack::run(args, ui).await,
         Verb::Reaffirm(args) => reaffirm::run(args, ui).await,
         Verb::Freeze(args) => freeze::freeze(args, ui).await,
         Verb::Unfreeze(args) => freeze::unfreeze(args, ui).await,

@@ -32,6 +32,10 @@ enum Output {
     Text,
     /// For machines
     Json,
+    /// Annotations beside the line, for GitHub Actions
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
 }
 
 #[derive(serde::Serialize)]
@@ -42,7 +46,13 @@ struct Report<'a> {
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let Args { paths, output, strict, own_domains } = args;
+    // Of a single folder, files are shown by their path in it.
+    let folder = match paths.as_slice() {
+        [only] if only.is_dir() => only.clone(),
+        _ => PathBuf::new(),
+    };
     let loaded = load(paths, LoadOptions { own_domains }).await?;
+    let from_here = || loaded.findings.iter().map(|finding| finding.clone().below(&folder)).collect::<Vec<_>>();
     match output {
         Output::Text => {
             let mut text = String::new();
@@ -58,6 +68,11 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
             let report = Report { format_version: "1.0", findings: &loaded.findings };
             ui.out(&format!("{}\n", serde_json::to_string_pretty(&report)?));
         }
+        Output::Github => {
+            ui.out(&manifest::annotations(&from_here()));
+            ui.warn(&manifest::summary(&loaded));
+        }
+        Output::Sarif => ui.out(&format!("{:#}\n", manifest::sarif(&from_here()))),
     }
     if loaded.files == 0 {
         ui.warn("Warning: no manifests found; *.yaml and *.yml files are looked for, hidden ones skipped");

@@ -1,6 +1,7 @@
 //! What is wrong in a manifest, with the place in the file; shown as rustc shows its errors.
 
 use std::fmt;
+use std::path::{Component, Path, PathBuf};
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -68,6 +69,19 @@ impl Place {
 }
 
 impl Finding {
+    /// The same with its files named from where `folder` is, for programs that know nothing of
+    /// the folder that was read.
+    #[must_use]
+    pub fn below(mut self, folder: &Path) -> Self {
+        let places = std::iter::once(&mut self.place).chain(self.related.iter_mut().map(|(place, _)| place));
+        for place in places.filter(|place| place.file != "-") {
+            let path = folder.join(&place.file);
+            let path = path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+            place.file = path.display().to_string();
+        }
+        self
+    }
+
     /// The finding with its source line, caret and help, ending in a line break.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };

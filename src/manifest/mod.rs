@@ -6,6 +6,7 @@
 //! help of `decode`), to clients with their defaults and groups (`resolve`), through the checks
 //! that look at all clients together (`checks`), and comes out as [`Wanted`] and [`Finding`]s.
 
+mod annotations;
 mod checks;
 pub mod codes;
 mod decode;
@@ -18,13 +19,16 @@ mod plain;
 mod render;
 mod report;
 mod resolve;
+mod sarif;
 mod schema;
 mod wanted;
 mod yaml;
 
+pub use annotations::{annotations, data as annotation_data, property as annotation_property};
 pub use finding::{Finding, Place, Severity};
 pub use load::{LoadOptions, Loaded, load};
 pub use origin::{Origin, OriginKind, Origins};
 pub use render::{render, summary};
+pub use sarif::sarif;
 pub use schema::json_schema;
 pub use wanted::{Client, Invalid, Membership, Offboarding, SourceRef, Wanted, WantedMember, WantedPlan};

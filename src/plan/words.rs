@@ -19,9 +19,9 @@ pub fn describe(op: &Op) -> String {
         Op::CreateAccount { name, email, plan } => {
             let notified = email.as_ref().map_or_else(String::new, |email| format!(", notified at {email}"));
             let subscribed = plan.as_ref().map_or_else(String::new, |NewPlan { plan, seats }| {
-                format!(", subscribed to {plan}{} with the same request", with_seats(*seats))
+                format!(" and subscribe it to {plan}{}, in one request", with_seats(*seats))
             });
-            format!("create the account \"{name}\"{notified}{subscribed}")
+            format!("create the account \"{name}\"{subscribed}{notified}")
         }
         Op::UpdateAccount { name, email } => describe_update(name.as_ref(), email.as_ref()),
         Op::Subscribe { plan, seats } => format!("subscribe to {plan}{}", with_seats(*seats)),
@@ -78,6 +78,8 @@ impl Action {
             offboarding: false,
             unregistered: false,
             request_id: None,
+            steps: Vec::new(),
+            link: None,
         }
     }
 

@@ -42,4 +42,5 @@ mod sandbox_page;
 mod sim;
 mod support;
 mod support_postgres;
+mod validate_faces;
 mod watch;

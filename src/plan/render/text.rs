@@ -6,8 +6,12 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::domain::{Access, Email, Money, text::inert};
-use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan, Reason, Summary};
+use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan, Reason, Summary, Told};
 use crate::plan::words::{count, describe};
+
+/// What a person is to know of steps that are done by hand.
+const BY_HAND: &str = "What bears * is done by hand: this service offers it to no program. The next look sees by itself \
+                       that accounts and plans are done; of members it is told: bursar ack CLIENT.";
 
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,6 +63,7 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
         plan.drift.iter().map(|d| format!("{} ({}): {}", d.client, d.account_id, d.message)),
         paint,
     );
+    section(&mut out, "On somebody's word, for 90 days", plan.accounts.iter().filter_map(told), paint);
     unmanaged(&mut out, plan, paint);
     let notices = plan.notices.iter().map(|notice| match &notice.client {
         Some(client) => format!("{client}: {}", notice.message),
@@ -69,6 +74,11 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
     let capped = plan.rails.iter().any(|rail| rail.is_cap());
     let pass = capped.then(|| format!("to let exactly this plan pass, once: --approve {}", plan.digest));
     section(&mut out, "Guard rails", rails.chain(pass), paint);
+    // A single step that the server does not offer says so itself.
+    let mut actions = plan.accounts.iter().flat_map(|account| &account.actions);
+    if actions.any(|action| action.state == ActionState::Manual && action.link.is_some()) {
+        let _ = writeln!(out, "{BY_HAND}");
+    }
     if let Some(money) = money(plan) {
         let _ = writeln!(out, "{money}");
     }
@@ -95,9 +105,40 @@ fn client(out: &mut String, account: &AccountPlan, paint: Paint) {
     if let Some(message) = &account.message {
         let _ = writeln!(out, "  {} {message}", paint.colour(AnsiColor::Yellow, "!"));
     }
-    for one in &account.actions {
+    actions(out, account.actions.iter(), paint);
+}
+
+/// Actions, each on a line; below those that are done by hand their steps, in one count for
+/// the account, and each value to type on a line of its own.
+pub(super) fn actions<'a>(out: &mut String, actions: impl Iterator<Item = &'a Action>, paint: Paint) {
+    let mut steps = 0;
+    for one in actions {
         let _ = writeln!(out, "  {}", action(one, paint));
+        for step in &one.steps {
+            steps += 1;
+            let mut lines = step.lines();
+            let _ = writeln!(out, "    {steps}. {}", lines.next().unwrap_or_default());
+            for value in lines {
+                let _ = writeln!(out, "       {value}");
+            }
+        }
     }
+}
+
+/// Who counts as a member or as none because somebody said so, on one line a client.
+fn told(account: &AccountPlan) -> Option<String> {
+    const NAMED: usize = 5;
+    let mut people: Vec<String> = account
+        .told
+        .iter()
+        .take(NAMED)
+        .map(|Told { email, word }| format!("{email} is {} ({word})", word.says))
+        .collect();
+    let more = account.told.len().saturating_sub(NAMED);
+    if more > 0 {
+        people.push(format!("{more} more"));
+    }
+    (!people.is_empty()).then(|| format!("{}: {}", inert(&account.name), people.join(", ")))
 }
 
 fn creates(account: &AccountPlan) -> bool {
@@ -115,7 +156,7 @@ pub(super) fn action(action: &Action, paint: Paint) -> String {
     match action.state {
         ActionState::Planned => format!("{sign} {message}"),
         ActionState::Applied => format!("{sign} {what}: done"),
-        ActionState::Manual => format!("{sign} {message}"),
+        ActionState::Manual => format!("{sign} {what}, by hand"),
         ActionState::Failed => {
             let id = action.request_id.as_ref().map_or_else(String::new, |id| format!(", request id {id}"));
             let again = if message.contains("request id") { String::new() } else { id };

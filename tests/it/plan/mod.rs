@@ -1,6 +1,7 @@
 //! Plans: worlds in agreement, one thing changed, the whole plan compared.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod by_word;
 mod faces;
 mod linted;
 mod members;
@@ -9,4 +10,5 @@ mod properties;
 mod rails;
 mod standing;
 mod subscriptions;
+mod ways;
 mod world;

@@ -32,7 +32,7 @@ fn more_creates_than_allowed_are_all_stopped_and_the_rest_goes_on() {
 
     Guard rails
       --max-creates 1: 2 accounts would be created, and none of them is; look why, then let this plan pass by its digest (--approve), or set another value
-      to let exactly this plan pass, once: --approve sha256:6a559c266ea345f4af22b4a1324fdc09049f1c7dd9fb984f9d676f1f093567e5
+      to let exactly this plan pass, once: --approve sha256:a57cd0a90c3b2351697656079279cabe8b2f315f7806b8ec69c10cf306343398
 
     List price a month in USD: 29.00 now, 29.00 after, 0.00
     Plan: 1 to update; 2 blocked; 1 request.
