@@ -7,19 +7,22 @@
 mod base_url;
 pub mod dnsimple;
 mod error;
+pub mod netlify;
 pub mod token;
 pub mod transport;
 mod types;
+mod wire;
 
 use async_trait::async_trait;
 
 pub use base_url::{BaseUrl, BaseUrlError};
-pub use error::{ApiError, ApiErrorKind};
+pub use error::{ApiError, ApiErrorKind, Meaning};
 pub use token::{Token, TokenError};
 pub use types::{
     Account, AccountPatch, Capabilities, Capability, Grant, IdempotencyKey, Identity, Member, MemberState, NewAccount,
     NewPlan, Offer, PlanOffer, Quirk, RoleOffer, Scope, Subscription, SubscriptionState, Written,
 };
+pub use wire::Quota;
 
 use crate::domain::{AccountId, Email, MemberId, PlanId};
 

@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::json;
 
+use super::json::WebhookJson;
 use super::read::Reader;
-use super::wire::{Listed, WebhookJson};
-use super::write::{Target, Writer};
+use super::write::Writer;
 use crate::domain::{AccountId, Foreign};
+use crate::provider::wire::Target;
+use crate::provider::wire::json::Listed as _;
 use crate::provider::{ApiError, Written};
 
 /// Where a service sends what happens in an account.
@@ -55,7 +57,7 @@ impl Writer {
     /// It was refused, or nobody knows what came of it.
     pub async fn delete_webhook(&self, account: &AccountId, webhook: &str) -> Result<Written<()>, ApiError> {
         let target = Target { method: Method::DELETE, route: ONE, path: &[account.as_str(), "webhooks", webhook] };
-        self.emptied(&self.send_published(target, None, None).await?)
+        self.wire.emptied(&self.send_published(target, None, None).await?)
     }
 }
 
