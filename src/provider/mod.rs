@@ -7,6 +7,7 @@
 mod base_url;
 pub mod dnsimple;
 mod error;
+mod examine;
 pub mod token;
 pub mod transport;
 mod types;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use error::{ApiError, ApiErrorKind};
+pub use examine::{Billing, Charge, Examine, Greeting, Holder, Paging, QuotaLeft};
 pub use token::{Token, TokenError};
 pub use types::{
     Account, AccountPatch, Capabilities, Capability, Grant, IdempotencyKey, Identity, Member, MemberState, NewAccount,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::quota::{Meter, Told};
+use super::quota::{self, Meter, Told};
 use super::wire::{Envelope, Failure as Refusal};
 use crate::domain::{Foreign, RequestId};
 use crate::provider::transport::{self, Failure, Transport};
@@ -56,6 +57,10 @@ pub(super) struct Answer {
     status: u16,
     request_id: Option<RequestId>,
     pub(super) world: Option<String>,
+    /// The server's clock, where it told it.
+    pub(super) date: Option<Timestamp>,
+    /// How long it took until the head of the answer was there.
+    pub(super) took: Duration,
     html: bool,
     pub(super) body: Vec<u8>,
 }
@@ -127,11 +132,12 @@ impl Wire {
     }
 
     async fn answer(&self, call: Call<'_>, request: String) -> Result<Answer, ApiError> {
-        let cap = call.cap;
+        let (cap, began) = (call.cap, Instant::now());
         let transport::Answer { status, headers, body } = match self.send(call).await {
             Ok(answer) => answer,
             Err(kind) => return Err(self.error(request, None, kind)),
         };
+        let took = began.elapsed();
         let status = status.as_u16();
         let request_id = self.header(&headers, &REQUEST_ID).map(RequestId::new);
         let told = Told::read(&headers, Timestamp::now());
@@ -145,7 +151,8 @@ impl Wire {
                 Some(kind) => kind,
                 None => {
                     let world = self.header(&headers, &WORLD);
-                    return Ok(Answer { request, status, request_id, world, html, body });
+                    let date = quota::date(&headers);
+                    return Ok(Answer { request, status, request_id, world, date, took, html, body });
                 }
             },
         };

@@ -5,6 +5,8 @@
 //! call, never twice. Both share one count of requests and one quota. Every answer is bounded
 //! in time and size, redirects are not followed, and the token shows nowhere.
 
+mod billing;
+mod examine;
 mod http;
 mod pages;
 mod quota;

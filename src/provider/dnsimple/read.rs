@@ -32,11 +32,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Reads the account API. Clones share connections, count, quota and what was offered.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    wire: Arc<Wire>,
+    pub(super) wire: Arc<Wire>,
     retries: usize,
     overrule: Option<Capabilities>,
     /// Whether account management may be asked for at all.
-    allowed: bool,
+    pub(super) allowed: bool,
     /// What the server offered at first; never widened afterwards.
     offered: Arc<Mutex<Option<Offered>>>,
 }
@@ -48,9 +48,9 @@ struct Offered {
 }
 
 /// A complete list, and what stood beside its first page.
-struct List<T> {
-    entries: Vec<T>,
-    capabilities: Option<Vec<Value>>,
+pub(super) struct List<T> {
+    pub(super) entries: Vec<T>,
+    pub(super) capabilities: Option<Vec<Value>>,
 }
 
 /// Why a list was not read to its end.
@@ -77,7 +77,7 @@ impl Reader {
     }
 
     /// One GET and its JSON, tried again where nothing clear came back; never after a refusal.
-    async fn get<T: DeserializeOwned>(
+    pub(super) async fn get<T: DeserializeOwned>(
         &self,
         route: &'static str,
         url: &Url,
@@ -95,7 +95,11 @@ impl Reader {
 
     /// Every page of a list, or an error. Where the totals moved meanwhile, once more from
     /// the start.
-    async fn list<T: DeserializeOwned + Listed>(&self, route: &'static str, url: Url) -> Result<List<T>, ApiError> {
+    pub(super) async fn list<T: DeserializeOwned + Listed>(
+        &self,
+        route: &'static str,
+        url: Url,
+    ) -> Result<List<T>, ApiError> {
         let first = self.list_once(route, &url).await;
         let read = match first {
             Err(Interrupted::Incomplete(Fault::Changed, _)) => self.list_once(route, &url).await,
@@ -146,7 +150,7 @@ impl Reader {
     }
 
     /// The address of an endpoint below an account.
-    fn below(&self, route: &'static str, segments: &[&str]) -> Result<Url, ApiError> {
+    pub(super) fn below(&self, route: &'static str, segments: &[&str]) -> Result<Url, ApiError> {
         match segments.iter().find(|segment| !is_id(segment)) {
             None => Ok(self.wire.base.endpoint(segments)),
             Some(_) => Err(self.wire.not_sent((&Method::GET, route), "the account id is not one")),
@@ -306,6 +310,6 @@ impl Read for Reader {
 }
 
 /// Absent, in the API's own words; a gateway's 404 page proves nothing.
-fn is_absent(error: &ApiError) -> bool {
+pub(super) fn is_absent(error: &ApiError) -> bool {
     matches!(error.kind, ApiErrorKind::Refused { status: 404, .. })
 }
