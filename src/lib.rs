@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod controller;
+pub mod doctor;
 pub mod execute;
 pub mod journal;
 pub mod plan;

@@ -11,6 +11,8 @@ mod approve;
 mod beside;
 mod completions;
 mod demo;
+mod doctor;
+mod driver;
 mod explain;
 mod fleet;
 mod freeze;
@@ -78,6 +80,8 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Look the API over: whether it is reached, whose token it is, what it offers; sends nothing but GET
+    Doctor(Box<doctor::Args>),
     /// Write into a folder of manifests which journal it belongs to
     Init(init::Args),
     /// Back up, restore, move or export the journal
@@ -151,6 +155,7 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
         Verb::Demo(args) => demo::run(args, ui).await,
+        Verb::Doctor(args) => doctor::run(*args, ui).await,
         Verb::Init(args) => init::run(args, ui).await,
         Verb::Journal(args) => journal::run(args, ui).await,
         Verb::History(args) => history::run(*args, ui).await,

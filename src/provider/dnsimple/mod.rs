@@ -5,6 +5,8 @@
 //! call, never twice. Both share one count of requests and one quota. Every answer is bounded
 //! in time and size, redirects are not followed, and the token shows nowhere.
 
+mod billing;
+mod examine;
 mod json;
 mod read;
 mod webhooks;
@@ -13,7 +15,6 @@ mod write;
 use std::sync::Arc;
 
 pub use read::Reader;
-pub use webhooks::Webhook;
 pub use write::Writer;
 
 pub use super::transport::{ConnectError, Timeouts};

@@ -23,10 +23,10 @@ const PER_PAGE: &str = "100";
 /// Reads the account API. Clones share connections, count, quota and what was offered.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    wire: Arc<Wire>,
+    pub(super) wire: Arc<Wire>,
     overrule: Option<Capabilities>,
     /// Whether account management may be asked for at all.
-    allowed: bool,
+    pub(super) allowed: bool,
     /// What the server offered at first; never widened afterwards.
     offered: Arc<Mutex<Option<Offered>>>,
 }
@@ -40,7 +40,7 @@ struct Offered {
 /// A complete list, and what stood beside its first page.
 pub(super) struct List<T> {
     pub(super) entries: Vec<T>,
-    capabilities: Option<Vec<Value>>,
+    pub(super) capabilities: Option<Vec<Value>>,
 }
 
 impl Reader {
@@ -60,7 +60,8 @@ impl Reader {
         self.wire.quota()
     }
 
-    async fn get<T: DeserializeOwned>(
+    /// One GET and its JSON, tried again where nothing clear came back; never after a refusal.
+    pub(super) async fn get<T: DeserializeOwned>(
         &self,
         route: &'static str,
         url: &Url,

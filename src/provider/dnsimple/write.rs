@@ -17,7 +17,7 @@ use crate::provider::{SubscriptionState, Write, Written};
 /// Writes to the account API. Clones share count and quota with their reader.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    pub(super) wire: Arc<Wire>,
+    wire: Arc<Wire>,
     allowed: bool,
 }
 
