@@ -4,6 +4,7 @@
     reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers"
 )]
 
+mod conformance;
 mod converge;
 mod daemon;
 mod demo;
