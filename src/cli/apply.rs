@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use clap::ValueEnum;
+
 use crate::controller::{Keeping, PassError, Reconciler, Report, Source as _};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
@@ -18,7 +20,7 @@ use super::api::{ApiArgs, Connection, PolicyArgs};
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
-use super::plan::{Output, is_broken, show};
+use super::plan::{self, is_broken, show};
 use super::progress;
 use super::ui::Ui;
 
@@ -52,6 +54,15 @@ pub struct Args {
     journal: JournalArgs,
     #[command(flatten)]
     rules: RuleArgs,
+}
+
+/// The form of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
@@ -90,7 +101,7 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut ke
     let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
     let planned = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Planned).count();
     if args.output == Output::Text {
-        ui.out(&show(&plan, Output::Text, args.diff));
+        ui.out(&show(&plan, plan::Output::Text, args.diff));
     }
     if planned > 0 && !args.yes && !asked(&plan, planned, ui)? {
         return Err(CliError::new("not confirmed; nothing was done"));

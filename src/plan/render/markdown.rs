@@ -4,10 +4,13 @@
 //! Everything that somebody else wrote stands in code, in fences longer than any run of
 //! backticks in it, where neither HTML nor `@` nor Markdown means anything.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::text::{self, Paint, Summed};
-use crate::plan::tree::{AccountPlan, AccountState, ActionState, Op, Plan};
+use super::lists;
+use super::text::{self, Paint};
+use crate::domain::mask;
+use crate::plan::tree::{AccountPlan, AccountState, ActionState, Op, Plan, Summary};
 use crate::plan::words::count;
 
 /// What a comment holds at most, in bytes: GitHub takes 65,536 characters.
@@ -20,31 +23,34 @@ const LISTED: usize = 30;
 /// A hidden first line by which one comment is found again and updated in place.
 pub const MARKER: &str = "<!-- bursar plan -->";
 
-/// The comment.
-pub fn markdown(plan: &Plan) -> String {
-    let mut sheet = Sheet::default();
-    sheet.push(&format!("{MARKER}\n### bursar plan\n\n{}\n\n", text::summary(plan)));
+/// The comment; `masked` shows emails so that people are told apart and not named.
+pub fn markdown(plan: &Plan, masked: bool) -> String {
+    let mut sheet = Sheet { text: String::new(), masked };
+    let digest = code(&plan.digest);
+    sheet.push(&format!("{MARKER}\n### bursar plan\n\n{}\n\nDigest {digest}\n\n", text::summary(plan)));
     sheet.push(&table(plan));
     sheet.list("Removed or cancelled", destructive(plan));
-    sheet.list("People who get full access", text::full_access(plan));
-    sheet.list("Guard rails", text::rails(plan));
-    sheet.list("Look at", text::notices(plan));
+    sheet.list("People who get full access", lists::full_access(plan));
+    sheet.list("Guard rails", lists::rails(plan));
+    sheet.list("Look at", lists::notices(plan));
     clients(&mut sheet, plan);
-    sheet.list("Drift", text::drift(plan));
-    sheet.push(&format!("\nDigest `{}`\n", plan.digest));
-    sheet.0
+    sheet.list("Drift", lists::drift(plan));
+    sheet.text
 }
 
 /// Markdown that never grows past what a comment holds.
-#[derive(Default)]
-struct Sheet(String);
+struct Sheet {
+    text: String,
+    masked: bool,
+}
 
 impl Sheet {
     /// Whether it had room.
     fn push(&mut self, part: &str) -> bool {
-        let fits = self.0.len() + part.len() <= MOST - TAIL;
+        let part = if self.masked { Cow::Owned(mask(part)) } else { Cow::Borrowed(part) };
+        let fits = self.text.len() + part.len() <= MOST - TAIL;
         if fits {
-            self.0.push_str(part);
+            self.text.push_str(&part);
         }
         fits
     }
@@ -60,7 +66,7 @@ impl Sheet {
         }
         let part = format!("**{title}**\n\n{}\n", fenced("text", &shown.join("\n")));
         if !self.push(&part) {
-            self.0.push_str(&format!("**{title}**: left out, the comment is full.\n\n"));
+            self.text.push_str(&format!("**{title}**: left out, the comment is full.\n\n"));
         }
     }
 }
@@ -93,10 +99,13 @@ fn table(plan: &Plan) -> String {
         0 => String::new(),
         n => format!("; {} with a custom or unknown price not counted", count(n as usize, "account", "accounts")),
     };
-    row("List price a month, USD", format!("{before} now, {after} after, **{}**{custom}", text::signed(after - before)));
-    let Summed { full_access, removals, waiting, blocked, manual } = Summed::of(plan);
-    row("People who get full access", full_access.to_string());
-    row("Removals and cancellations", removals.to_string());
+    row(
+        "List price a month, USD",
+        format!("{before} now, {after} after, **{}**{custom}", text::signed(after - before)),
+    );
+    row("People who get full access", lists::full_access(plan).len().to_string());
+    row("Removals and cancellations", destructive(plan).len().to_string());
+    let Summary { waiting, blocked, manual, .. } = plan.summary;
     for (what, n) in [("Waiting", waiting), ("Blocked: a person must act", blocked), ("By hand", manual)] {
         if n > 0 {
             row(what, n.to_string());
@@ -126,9 +135,10 @@ fn clients(sheet: &mut Sheet, plan: &Plan) {
     accounts.sort_by_key(|account| urgency(account));
     let mut left = accounts.len();
     for account in &accounts {
-        let mut lines = Vec::new();
-        lines.extend(account.message.as_ref().map(|message| format!("! {message}")));
-        lines.extend(account.actions.iter().map(|action| text::action(action, Paint(false))));
+        let mut lines = account.message.as_ref().map_or_else(String::new, |message| format!("  ! {message}\n"));
+        text::actions(&mut lines, account.actions.iter(), Paint(false));
+        // The sign stands first, where a diff has its own.
+        let lines: Vec<&str> = lines.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
         let body = if lines.is_empty() { String::new() } else { fenced("diff", &lines.join("\n")) };
         let head = text::head(account, Paint(false));
         if !sheet.push(&format!("{}\n\n{body}\n", code(&head))) {
@@ -139,7 +149,7 @@ fn clients(sheet: &mut Sheet, plan: &Plan) {
     if left > 0 {
         let shown = accounts.len() - left;
         let left_out = accounts.iter().skip(shown).flat_map(|account| &account.actions).count();
-        sheet.0.push_str(&format!(
+        sheet.text.push_str(&format!(
             "**{} with {} not shown here**: the comment is full. `bursar plan` shows them all.\n\n",
             count(left, "more client", "more clients"),
             count(left_out, "action", "actions"),

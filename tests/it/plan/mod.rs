@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod by_word;
+mod comment;
 mod faces;
 mod linted;
 mod members;
