@@ -8,7 +8,7 @@ use bursar::controller::{Keeping, Reconciler, Report};
 use bursar::domain::{Access, AccountName, ClientName, Email};
 use bursar::execute::{Options as Carrying, Silent};
 use bursar::manifest::{Client, Membership, SourceRef, Wanted, WantedMember, WantedPlan};
-use bursar::plan::{ActionState, ApiInfo, Policy, Selector};
+use bursar::plan::{ActionState, ApiInfo, Policy, Reason, Selector};
 use tokio_util::sync::CancellationToken;
 
 use super::Driver;
@@ -85,14 +85,19 @@ impl Fleet {
         let wanted = Wanted { clients: vec![client.clone()], offboardings: Vec::new(), invalid: Vec::new() };
         let cancel = CancellationToken::new();
         self.reconciler.observe(&wanted).await.unwrap();
+        if std::env::var_os("SHOW").is_some() {
+            let plan = self.reconciler.plan(&wanted);
+            println!("PLAN {plan:#?}");
+        }
         self.reconciler.converge(&wanted, None, &*self.driver.writer, &Silent, &cancel).await.unwrap()
     }
 }
 
-/// What is not done yet.
+/// What is not done yet; that somebody was invited and has not come is theirs to do.
 pub fn left(report: &Report) -> Vec<String> {
     let actions = report.plan.accounts.iter().flat_map(|account| &account.actions);
-    let left = actions.filter(|action| action.state != ActionState::Applied);
+    let left = actions
+        .filter(|action| action.state != ActionState::Applied && action.reason != Some(Reason::AwaitingAcceptance));
     left.map(|action| format!("{:?} {:?} {:?} {}", action.op.kind(), action.state, action.reason, action.message))
         .collect()
 }

@@ -277,4 +277,5 @@ every_place! {
     dnsimple_faked_without_keys = dnsimple::WithoutKeys,
     dnsimple_sandbox = dnsimple::Sandboxed,
     netlify_faked = Faked<netlify::Netlify>,
+    netlify_sandbox = netlify::Sandboxed,
 }

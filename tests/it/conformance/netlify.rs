@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bursar::execute::{Outcome, Refusal};
 use bursar::plan::OpKind;
 use bursar::provider::netlify::{self, Config};
 use bursar::provider::transport::Transport;
 use bursar::provider::{BaseUrl, Token};
+use bursar::sandbox::{self, Options, Sandbox};
 use serde_json::{Value, json as value};
 
 use super::netlify_fake;
-use super::{Dialect, Driver, Fake};
+use super::{Dialect, Driver, Fake, Place};
 use crate::provider_world::{Asked, CANARY, Reply, json, json_with, message};
 
 pub struct Netlify;
@@ -169,5 +171,24 @@ impl Dialect for Netlify {
     /// One for account and plan, one for the billing email, one a member.
     fn first_writes() -> &'static [&'static str] {
         &["POST /accounts", "PUT /accounts/{id}", "POST /{id}/members", "POST /{id}/members"]
+    }
+}
+
+/// The embedded sandbox in this dialect.
+pub struct Sandboxed(Sandbox);
+
+#[async_trait]
+impl Place for Sandboxed {
+    type Of = Netlify;
+    const KEYS: bool = false;
+
+    async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let options = Options { token: CANARY.to_owned(), rate_limit: 0, ..Options::of(sandbox::Dialect::Netlify) };
+        Self(sandbox::start(options).await.unwrap())
+    }
+
+    fn url(&self) -> String {
+        self.0.api_url()
     }
 }
