@@ -5,6 +5,7 @@
 )]
 
 mod charges;
+mod conformance;
 mod converge;
 mod daemon;
 mod demo;
