@@ -9,8 +9,7 @@ use crate::controller::{Keeping, Reconciler};
 use crate::domain::AccountId;
 use crate::domain::text::inert;
 use crate::plan::{AccountState, Adopt, Plan, Policy, Reason};
-use crate::provider::ApiErrorKind;
-use crate::provider::dnsimple::{Reader, Webhook};
+use crate::provider::{ApiErrorKind, Webhook, Webhooks};
 use crate::web::{DNSIMPLE, Secret};
 
 use super::api::ApiArgs;
@@ -109,6 +108,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     };
     let (wanted, invalid) = common.manifests.load(ui)?;
     let connection = common.api.connect().await?;
+    let service = connection.webhooks()?;
     let policy = Policy { adopt: common.adopt, ..Policy::default() };
     let (api, selector) = (connection.api.clone(), common.manifests.selector());
     let keeping = Keeping { dry: true, ..Keeping::in_memory("webhooks") };
@@ -121,11 +121,11 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let mut failed = false;
     if let Ok(accounts) = &accounts {
         for account in accounts {
-            let reader = connection.published();
+            let service = &*service;
             let told = match (&args.what, &change) {
-                (What::Install(_), Some((ours, yes))) => install(reader, account, ours, *yes).await,
-                (What::Remove(_), Some((ours, yes))) => remove(reader, account, ours, *yes).await,
-                _ => list(reader, account).await,
+                (What::Install(_), Some((ours, yes))) => install(service, account, ours, *yes).await,
+                (What::Remove(_), Some((ours, yes))) => remove(service, account, ours, *yes).await,
+                _ => list(service, account).await,
             };
             let Account { client, id } = account;
             match told {
@@ -158,16 +158,16 @@ fn ours(plan: &Plan) -> Vec<Account> {
         .collect()
 }
 
-async fn list(reader: &Reader, account: &Account) -> Result<Vec<String>, String> {
-    let webhooks = reader.webhooks(&account.id).await.map_err(|error| error.to_string())?;
+async fn list(service: &dyn Webhooks, account: &Account) -> Result<Vec<String>, String> {
+    let webhooks = service.webhooks(&account.id).await.map_err(|error| error.to_string())?;
     if webhooks.is_empty() {
         return Ok(vec!["none".to_owned()]);
     }
     Ok(webhooks.iter().map(|webhook| format!("{} {}{}", webhook.id, shown(webhook), suppressed(webhook))).collect())
 }
 
-async fn install(reader: &Reader, account: &Account, ours: &Ours, yes: bool) -> Result<Vec<String>, String> {
-    let webhooks = reader.webhooks(&account.id).await.map_err(|error| ours.secret.redact(&error.to_string()))?;
+async fn install(service: &dyn Webhooks, account: &Account, ours: &Ours, yes: bool) -> Result<Vec<String>, String> {
+    let webhooks = service.webhooks(&account.id).await.map_err(|error| ours.secret.redact(&error.to_string()))?;
     let mut lines: Vec<String> = webhooks
         .iter()
         .filter(|webhook| ours.is(webhook) == Some(false))
@@ -177,7 +177,7 @@ async fn install(reader: &Reader, account: &Account, ours: &Ours, yes: bool) -> 
     lines.push(match there {
         Some(webhook) => format!("{} is registered{}", webhook.id, suppressed(webhook)),
         None if !yes => format!("to register {}[secret]", ours.before),
-        None => match reader.writer().create_webhook(&account.id, &ours.url()).await {
+        None => match service.register(&account.id, &ours.url()).await {
             Ok(written) => format!("{} registered", written.value.id),
             Err(error) => return Err(told(&error.kind, &ours.secret.redact(&error.to_string()))),
         },
@@ -185,13 +185,13 @@ async fn install(reader: &Reader, account: &Account, ours: &Ours, yes: bool) -> 
     Ok(lines)
 }
 
-async fn remove(reader: &Reader, account: &Account, ours: &Ours, yes: bool) -> Result<Vec<String>, String> {
-    let webhooks = reader.webhooks(&account.id).await.map_err(|error| ours.secret.redact(&error.to_string()))?;
+async fn remove(service: &dyn Webhooks, account: &Account, ours: &Ours, yes: bool) -> Result<Vec<String>, String> {
+    let webhooks = service.webhooks(&account.id).await.map_err(|error| ours.secret.redact(&error.to_string()))?;
     let mut lines = Vec::new();
     for webhook in webhooks.iter().filter(|webhook| ours.is(webhook).is_some()) {
         let id = &webhook.id;
         if yes {
-            let removed = reader.writer().delete_webhook(&account.id, id).await;
+            let removed = service.unregister(&account.id, id).await;
             removed.map_err(|error| told(&error.kind, &ours.secret.redact(&error.to_string())))?;
         }
         lines.push(if yes { format!("{id} removed") } else { format!("to remove {id}") });
