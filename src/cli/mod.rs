@@ -86,7 +86,7 @@ enum Verb {
     Charges(Box<charges::Args>),
     /// Write manifests from the live accounts, to adopt what exists
     Export(Box<export::Args>),
-    /// Look the API over: whether it is reached, whose token it is, what it offers; sends nothing but GET
+    /// Look the API over: is it reached, whose token is it, what does it offer
     Doctor(Box<doctor::Args>),
     /// Write into a folder of manifests which journal it belongs to
     Init(init::Args),
