@@ -120,6 +120,8 @@ fn the_table_of_commands_names_every_command_and_option_that_there_is() {
         "journal",
         "ack",
         "webhooks install",
+        "doctor",
+        "charges",
     ]
     .iter()
     .map(|verb| [&verb.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat())
