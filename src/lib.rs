@@ -12,6 +12,7 @@ pub mod export;
 pub mod journal;
 pub mod plan;
 pub mod source;
+pub mod web;
 
 pub mod manifest;
 pub mod provider;

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use crate::domain::Money;
 use crate::plan::{Adopt, ApiInfo, Policy};
 use crate::provider::dnsimple::AccountManagement;
-use crate::provider::{BaseUrl, Billing, Capabilities, Capability, Examine, Read, Write, token};
+use crate::provider::{BaseUrl, Billing, Capabilities, Capability, Examine, Read, Webhooks, Write, token};
 use crate::sandbox::{self, Sandbox, SandboxError};
 
 use super::driver::{Driver, Provider, Setup};
@@ -34,6 +34,9 @@ pub struct ApiArgs {
     /// A file with the token; without it, BURSAR_TOKEN holds the token itself
     #[arg(long, env = "BURSAR_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Which of the token's payment methods pays for plans, where the API asks for one and there are several
+    #[arg(long, env = "BURSAR_PAYMENT_METHOD", value_name = "ID")]
+    payment_method: Option<String>,
     /// Overrule what the server says it can do: a comma list, empty for nothing
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     capabilities: Option<Vec<String>>,
@@ -104,6 +107,15 @@ impl Connection {
         self.driver.billing().ok_or_else(|| CliError::new(format!("{provider} does not publish what was charged")))
     }
 
+    /// For what happens in accounts.
+    ///
+    /// # Errors
+    /// The service does not publish it.
+    pub fn webhooks(&self) -> Result<Arc<dyn Webhooks>, CliError> {
+        let provider = &self.api.provider;
+        self.driver.webhooks().ok_or_else(|| CliError::new(format!("{provider} publishes no webhooks of accounts")))
+    }
+
     /// Stops the sandbox, if there is one.
     pub async fn close(self) {
         if let Some(sandbox) = self.sandbox {
@@ -142,6 +154,7 @@ impl ApiArgs {
                 Management::Auto => AccountManagement::Auto,
                 Management::On => AccountManagement::On,
             },
+            payment_method: self.payment_method.clone(),
         };
         let driver = self.provider.connect(setup)?;
         Ok(Connection { api, sandbox, overruled: capabilities, base_url, driver })
@@ -177,6 +190,7 @@ impl ApiArgs {
             listen: self.sandbox_listen.unwrap_or(USUAL_ADDRESS),
             data: Some(file.to_owned()),
             users,
+            dialect: self.provider.dialect(),
             ..sandbox::Options::default()
         };
         match (sandbox::start(options.clone()).await, self.sandbox_listen) {

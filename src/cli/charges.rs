@@ -18,9 +18,8 @@ use crate::provider::Billing;
 use super::api::{ApiArgs, Connection};
 use super::error::{CliError, CliResult};
 use super::manifests::ManifestArgs;
-use super::plan::Output;
 use super::table::table;
-use super::ui::Ui;
+use super::ui::{Form, Ui};
 
 /// Accounts whose charges are read at once.
 const AT_ONCE: usize = 8;
@@ -37,7 +36,7 @@ pub struct Args {
     until: Option<Date>,
     /// The form of the result
     #[arg(short, long, value_enum, default_value = "text")]
-    output: Output,
+    output: Form,
     #[command(flatten)]
     api: ApiArgs,
 }
@@ -51,8 +50,8 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     connection.close().await;
     let report = read?;
     ui.out(&match args.output {
-        Output::Text => text(&report),
-        Output::Json => format!("{:#}\n", charges::json(&report)),
+        Form::Text => text(&report),
+        Form::Json => format!("{:#}\n", charges::json(&report)),
     });
     Ok(if invalid || report.sums().unread > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -7,9 +7,8 @@ use crate::doctor::{self, Asked, Health, Profile, SERVICES};
 
 use super::api::{ApiArgs, Connection};
 use super::error::{CliError, CliResult};
-use super::plan::Output;
 use super::table::table;
-use super::ui::Ui;
+use super::ui::{Form, Ui};
 
 /// How long a probe waits for a list.
 const LONGEST_LAG: Duration = Duration::from_secs(60);
@@ -21,7 +20,7 @@ pub struct Args {
     probe: bool,
     /// The form of the result
     #[arg(short, long, value_enum, default_value = "text")]
-    output: Output,
+    output: Form,
     #[command(flatten)]
     api: ApiArgs,
 }
@@ -32,8 +31,8 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     connection.close().await;
     let profile = looked?;
     ui.out(&match args.output {
-        Output::Text => doctor::text(&profile) + "\n" + &services(),
-        Output::Json => format!("{:#}\n", doctor::json(&profile)),
+        Form::Text => doctor::text(&profile) + "\n" + &services(),
+        Form::Json => format!("{:#}\n", doctor::json(&profile)),
     });
     let bad = profile.checks().iter().any(|check| check.health == Health::Bad);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })

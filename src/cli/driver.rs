@@ -6,7 +6,9 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use crate::provider::dnsimple::{self, AccountManagement};
-use crate::provider::{BaseUrl, Billing, Capabilities, Examine, Read, Token, Write};
+use crate::provider::netlify;
+use crate::provider::{BaseUrl, Billing, Capabilities, Examine, Read, Token, Webhooks, Write};
+use crate::sandbox::Dialect;
 
 use super::error::CliError;
 
@@ -15,6 +17,8 @@ use super::error::CliError;
 pub enum Provider {
     /// DNSimple's, and account management in its style where a server offers it
     Dnsimple,
+    /// Netlify's, as it is published
+    Netlify,
 }
 
 /// What the operator's options come to, for any driver. One that knows no use for a part
@@ -24,6 +28,7 @@ pub struct Setup {
     pub token: Token,
     pub capabilities: Option<Capabilities>,
     pub account_management: AccountManagement,
+    pub payment_method: Option<String>,
 }
 
 /// What the commands need from a driver. All parts share one count of requests and one quota.
@@ -36,6 +41,8 @@ pub trait Driver: Send + Sync {
     fn examiner(&self) -> Arc<dyn Examine>;
     /// For what was charged, where the service publishes that.
     fn billing(&self) -> Option<Arc<dyn Billing>>;
+    /// For what happens in accounts, where the service tells it.
+    fn webhooks(&self) -> Option<Arc<dyn Webhooks>>;
 }
 
 impl Provider {
@@ -43,6 +50,7 @@ impl Provider {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dnsimple => "dnsimple",
+            Self::Netlify => "netlify",
         }
     }
 
@@ -50,6 +58,15 @@ impl Provider {
     pub const fn usual_url(self) -> &'static str {
         match self {
             Self::Dnsimple => "https://api.dnsimple.com/v2",
+            Self::Netlify => netlify::API_URL,
+        }
+    }
+
+    /// Its dialect of the embedded sandbox.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Dnsimple => Dialect::Dnsimple,
+            Self::Netlify => Dialect::Netlify,
         }
     }
 
@@ -58,12 +75,16 @@ impl Provider {
     /// # Errors
     /// No usable TLS on this machine.
     pub fn connect(self, setup: Setup) -> Result<Box<dyn Driver>, CliError> {
-        let Setup { base_url, token, capabilities, account_management } = setup;
+        let Setup { base_url, token, capabilities, account_management, payment_method } = setup;
         match self {
             Self::Dnsimple => {
                 let usual = dnsimple::Config::new(base_url, token);
                 let config = dnsimple::Config { capabilities, account_management, ..usual };
                 Ok(Box::new(dnsimple::connect(config)?))
+            }
+            Self::Netlify => {
+                let config = netlify::Config { payment_method, ..netlify::Config::new(base_url, token) };
+                Ok(Box::new(netlify::connect(config)?))
             }
         }
     }
@@ -84,5 +105,31 @@ impl Driver for dnsimple::Reader {
 
     fn billing(&self) -> Option<Arc<dyn Billing>> {
         Some(Arc::new(self.clone()))
+    }
+
+    fn webhooks(&self) -> Option<Arc<dyn Webhooks>> {
+        Some(Arc::new(self.clone()))
+    }
+}
+
+impl Driver for netlify::Reader {
+    fn reader(&self) -> Arc<dyn Read> {
+        Arc::new(self.clone())
+    }
+
+    fn writer(&self) -> Arc<dyn Write> {
+        Arc::new(netlify::Reader::writer(self))
+    }
+
+    fn examiner(&self) -> Arc<dyn Examine> {
+        Arc::new(self.clone())
+    }
+
+    fn billing(&self) -> Option<Arc<dyn Billing>> {
+        None
+    }
+
+    fn webhooks(&self) -> Option<Arc<dyn Webhooks>> {
+        None
     }
 }

@@ -27,6 +27,11 @@ pub struct ManifestArgs {
 }
 
 impl ManifestArgs {
+    /// All clients of these paths.
+    pub fn of(paths: Vec<PathBuf>) -> Self {
+        Self { paths, selector: None, strict: false, own_domains: Vec::new() }
+    }
+
     /// The selector; everything without one.
     pub fn selector(&self) -> Selector {
         self.selector.clone().unwrap_or_default()

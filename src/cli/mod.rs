@@ -4,6 +4,7 @@ pub mod error;
 pub mod ui;
 
 mod access;
+mod ack;
 mod api;
 mod apply;
 mod approve;
@@ -21,6 +22,7 @@ mod history;
 mod init;
 mod journal;
 mod keeping;
+mod listen;
 mod logs;
 mod manifests;
 mod moment;
@@ -34,12 +36,15 @@ mod sandbox;
 mod schema;
 mod table;
 mod validate;
+mod webhooks;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
+
+use crate::controller::Ask;
 
 use logs::LogFormat;
 use ui::Ui;
@@ -95,6 +100,8 @@ enum Verb {
     Access(access::Args),
     /// Say how an operation ended whose outcome could not be found out
     Resolve(resolve::Args),
+    /// Say who is in an account, where the service shows it to no program
+    Ack(ack::Args),
     /// Want an account or a person anew that somebody removed elsewhere
     Reaffirm(reaffirm::Args),
     /// Stop all writes at once, a running daemon's too
@@ -105,6 +112,8 @@ enum Verb {
     Approve(approve::Args),
     /// Show the promise: answers get lost, the daemon is killed, and each thing happens once
     Demo(demo::Args),
+    /// Have the service tell of changes: list, register or remove the webhooks of each account
+    Webhooks(Box<webhooks::Args>),
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
     /// Print the JSON Schemas
@@ -161,10 +170,12 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Explain(args) => explain::run(args, ui).await,
         Verb::Access(args) => access::run(args, ui).await,
         Verb::Resolve(args) => resolve::run(args, ui).await,
+        Verb::Ack(args) => ack::run(args, ui).await,
         Verb::Reaffirm(args) => reaffirm::run(args, ui).await,
         Verb::Freeze(args) => freeze::freeze(args, ui).await,
         Verb::Unfreeze(args) => freeze::unfreeze(args, ui).await,
         Verb::Approve(args) => approve::run(args, ui).await,
+        Verb::Webhooks(args) => webhooks::run(*args, ui).await,
         Verb::Sandbox(args) => sandbox::run(args, ui).await,
         Verb::Schema(args) => schema::run(args, ui).await,
         Verb::Completions(args) => completions::completions(&args, ui),
@@ -201,7 +212,7 @@ async fn interrupt(cancel: CancellationToken, ui: Ui) {
 }
 
 /// For the daemon: SIGTERM and Ctrl-C stop it, SIGHUP asks for a look at everything.
-async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender<()>>) {
+async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender<Ask>>) {
     let asked = async {
         #[cfg(unix)]
         {
@@ -210,7 +221,7 @@ async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender
                 while hangups.recv().await.is_some() {
                     // A full channel already holds the wish.
                     for look in &looks {
-                        let _ = look.try_send(());
+                        let _ = look.try_send(Ask::Operator);
                     }
                 }
             }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::controller::Reconciler;
+use crate::domain::mask;
 use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render};
 
 use super::api::{ApiArgs, PolicyArgs};
@@ -26,6 +27,9 @@ pub struct Args {
     /// Exit with 2 where something is planned, blocked or manual
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Show emails as j***@acme.example with a short hash; always so in Markdown, unless `no`
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    mask_emails: Option<Mask>,
     #[command(flatten)]
     api: ApiArgs,
     #[command(flatten)]
@@ -43,6 +47,17 @@ pub enum Output {
     Text,
     /// For programs
     Json,
+    /// For a comment on a pull request
+    Markdown,
+}
+
+/// Whether emails are masked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mask {
+    /// Masked
+    Yes,
+    /// As they are
+    No,
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
@@ -64,7 +79,12 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     };
     connection.close().await;
     let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
-    ui.out(&show(&plan, args.output, args.diff));
+    let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
+    ui.out(&match (args.output, masked) {
+        (Output::Markdown, _) => render::markdown(&plan, masked),
+        (_, true) => mask(&show(&plan, args.output, args.diff)),
+        (_, false) => show(&plan, args.output, args.diff),
+    });
     Ok(if invalid { ExitCode::FAILURE } else { exit_code(&plan, args.detailed_exitcode) })
 }
 
@@ -73,6 +93,7 @@ pub fn show(plan: &Plan, output: Output, diff: bool) -> String {
     match output {
         Output::Text => render::text(plan, &render::TextOptions { diff, styles: true }),
         Output::Json => format!("{:#}\n", render::json(plan)),
+        Output::Markdown => render::markdown(plan, true),
     }
 }
 

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use super::error::{CliError, CliResult};
 use super::ui::Ui;
-use crate::sandbox::{self, Extension, MemberMode, Options, SandboxError};
+use crate::sandbox::{self, Dialect, Extension, MemberMode, Options, SandboxError};
 
 /// Serves the account API, a page for people at `/`, and the tester's calls below
 /// `/sandbox`, until it is interrupted.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Whose API it speaks
+    #[arg(long, value_enum, default_value = "dnsimple")]
+    dialect: Speech,
     /// Where to listen, on this machine only; port 0 picks one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
@@ -22,13 +25,14 @@ pub struct Args {
     /// Sign these people up first: an email a line, `#` begins a comment
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
-    /// How people become members
+    /// How people become members (in the dialect netlify, whoever is a user at once, and others by invitation)
     #[arg(long, value_enum, default_value = "registered")]
     member_mode: Mode,
-    /// Requests an hour; 0 is without limit
-    #[arg(long, value_name = "N", default_value_t = 2400)]
-    rate_limit: u32,
-    /// Do without these: bulk, idempotency_keys, updated_at, limited_access, invitations
+    /// Requests an hour, in the dialect netlify a minute; 0 is without limit [default: 2400; netlify: 500]
+    #[arg(long, value_name = "N")]
+    rate_limit: Option<u32>,
+    /// Do without these: bulk, idempotency_keys, updated_at, limited_access, invitations; or
+    /// account_management, which leaves what DNSimple publishes
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = extension)]
     without: Vec<Extension>,
     /// Let lists of accounts and members show the world as it was this long ago: 90s, 10m, 1h
@@ -40,6 +44,23 @@ pub struct Args {
     /// The token of agency@example.com. It guards nothing: give none that is used elsewhere
     #[arg(long, default_value = "sandbox")]
     token: String,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Speech {
+    /// The account API in DNSimple's style, below /v2
+    Dnsimple,
+    /// Netlify's published API, below /api/v1
+    Netlify,
+}
+
+impl From<Speech> for Dialect {
+    fn from(speech: Speech) -> Self {
+        match speech {
+            Speech::Dnsimple => Self::Dnsimple,
+            Speech::Netlify => Self::Netlify,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -60,7 +81,9 @@ fn extension(name: &str) -> Result<Extension, String> {
 /// Runs the sandbox until Ctrl-C or SIGTERM.
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let users = args.users.map(|file| read_users(&file)).transpose()?.unwrap_or_default();
+    let dialect = Dialect::from(args.dialect);
     let running = sandbox::start(Options {
+        dialect,
         listen: args.listen,
         data: args.data,
         users,
@@ -68,7 +91,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
             Mode::Registered => MemberMode::Registered,
             Mode::Invite => MemberMode::Invite,
         },
-        rate_limit: args.rate_limit,
+        rate_limit: args.rate_limit.unwrap_or(dialect.usual_rate_limit()),
         without: args.without.into_iter().collect(),
         list_delay: args.list_delay,
         settle_delay: args.settle_delay,
@@ -81,9 +104,10 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     ui.say(&format!("The page for people is {}/, the API {}.", running.url(), running.api_url()));
     ui.say(&format!("The token is `{}`. For example:", running.token()));
     ui.say(&format!(
-        "    curl -H 'Authorization: Bearer {}' '{}/accounts?include=subscription,members'",
+        "    curl -H 'Authorization: Bearer {}' '{}{}'",
         running.token(),
-        running.api_url()
+        running.api_url(),
+        dialect.first_look()
     ));
     super::stop_signal().await;
     ui.say("Stopping.");
@@ -96,6 +120,7 @@ pub(super) fn not_started(error: SandboxError) -> CliError {
     let hint = match &error {
         SandboxError::NotLoopback(_) => Some("use 127.0.0.1 or [::1]; its token is no secret"),
         SandboxError::Listen { .. } => Some("use another port, or port 0 to have one picked"),
+        SandboxError::OtherDialect { .. } => Some("give --dialect as when it was made, or another file"),
         SandboxError::Data { .. } => Some("is another sandbox running with this file?"),
         _ => None,
     };

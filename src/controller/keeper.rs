@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::{AccountId, ClientName, Clock, Email, MachineClock, Money};
 use crate::journal::{
     Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, GONE, InMemory, Journal, JournalError, JournalId,
-    OperationId, Owner, PERMIT, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request,
+    OperationId, Owner, PERMIT, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request, said,
 };
 use crate::manifest::Wanted;
 use crate::plan::{
@@ -496,6 +496,7 @@ impl Keeper {
         known.vanished = self.vanished;
         known.doubtful = self.now() < self.doubtful_until;
         known.rails = self.rails(book, lifted);
+        known.words = said::words(&book.facts(FactKind::Acknowledged), &book.facts(FactKind::Heard), self.now());
         let rows = book.rows();
         let mut last: BTreeMap<(&ClientName, Matter), &Row> = BTreeMap::new();
         let mut undone = BTreeMap::new();

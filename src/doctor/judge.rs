@@ -291,7 +291,8 @@ fn price(plan: &PlanOffer) -> String {
 
 fn paging(paging: Paging) -> Check {
     match paging {
-        Paging::Honoured { total } => ok(Subject::Paging, format!("honoured; accounts in all: {total}")),
+        Paging::Honoured { total: Some(total) } => ok(Subject::Paging, format!("honoured; accounts in all: {total}")),
+        Paging::Honoured { total: None } => ok(Subject::Paging, "honoured; how many there are is not told"),
         Paging::OnePage { entries } => ok(
             Subject::Paging,
             format!(
@@ -300,7 +301,10 @@ fn paging(paging: Paging) -> Check {
         ),
         Paging::Other { per_page, entries } => warn(
             Subject::Paging,
-            format!("asked for 1 account a page, it says {per_page} and sends {entries}"),
+            match per_page {
+                Some(per_page) => format!("asked for 1 account a page, it says {per_page} and sends {entries}"),
+                None => format!("asked for 1 account a page, it sends {entries} and says that there are more"),
+            },
             "lists are read by its own word, and one that does not add up is an error, never a shorter list",
         ),
     }

@@ -6,6 +6,7 @@
 mod clock;
 mod email;
 mod ids;
+mod mask;
 mod money;
 pub mod text;
 
@@ -14,5 +15,6 @@ pub use email::{Email, EmailError};
 pub use ids::{
     Access, AccountId, AccountName, ClientName, ClientNameError, MemberId, PlanFamily, PlanId, RequestId, Role,
 };
+pub use mask::mask;
 pub use money::{Money, MoneyError};
 pub use text::Foreign;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::plan::OpKind;
-use crate::provider::{ApiError, ApiErrorKind};
+use crate::provider::{ApiError, ApiErrorKind, Meaning};
 
 /// What came of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub enum Refusal {
     EmailNotVerified,
     /// 412 on access: the plan has no limited access (rule 14).
     NoLimitedAccess,
+    /// The role does not exist, or the plan does not have it.
+    RoleUnavailable,
     /// 412 on anything else: the plan lacks it.
     PlanLacksFeature,
     /// The plan is unknown, not on sale, or not for self-service (rules 8 and 10).
@@ -90,8 +92,8 @@ pub fn classify(op: OpKind, result: Result<(), &ApiError>) -> Outcome {
             Outcome::Unknown { probably_done: *probably_done }
         }
         ApiErrorKind::AccountToken => Outcome::Refused { reason: Refusal::Unauthorized },
-        ApiErrorKind::Refused { status, .. } => match refusal(op, *status, error) {
-            Some(reason) => Outcome::Refused { reason },
+        ApiErrorKind::Refused { status, meaning, .. } => match refusal(op, *status, error) {
+            Some(reason) => Outcome::Refused { reason: meaning.map_or(reason, meant) },
             None => Outcome::Unknown { probably_done: (200..300).contains(status) },
         },
     }
@@ -111,6 +113,20 @@ fn refusal(op: OpKind, status: u16, error: &ApiError) -> Option<Refusal> {
         422 => Refusal::KeyReused,
         _ => return None,
     })
+}
+
+/// A refusal that its driver understood.
+const fn meant(meaning: Meaning) -> Refusal {
+    match meaning {
+        Meaning::AlreadyTaken => Refusal::AlreadyTaken,
+        Meaning::InvalidInput => Refusal::InvalidInput,
+        Meaning::NoSeatFree => Refusal::NoSeatFree,
+        Meaning::PaymentRequired => Refusal::PaymentRequired,
+        Meaning::PlanUnavailable => Refusal::PlanUnavailable,
+        Meaning::TooManyMembers => Refusal::TooManyMembers,
+        Meaning::RoleUnavailable => Refusal::RoleUnavailable,
+        Meaning::NotPermitted => Refusal::NotPermitted,
+    }
 }
 
 const fn lacking(op: OpKind) -> Refusal {
@@ -172,7 +188,9 @@ fn invalid(op: OpKind, error: &ApiError) -> Refusal {
 fn says_taken(error: &ApiError) -> bool {
     let taken = |text: &crate::domain::Foreign| text.raw().to_lowercase().contains("taken");
     match &error.kind {
-        ApiErrorKind::Refused { status: _, message, errors } => taken(message) || errors.values().flatten().any(taken),
+        ApiErrorKind::Refused { status: _, message, errors, meaning: _ } => {
+            taken(message) || errors.values().flatten().any(taken)
+        }
         ApiErrorKind::NotSent { .. }
         | ApiErrorKind::AccountToken
         | ApiErrorKind::Quota { .. }
@@ -208,7 +226,7 @@ mod tests {
             .iter()
             .map(|(field, said)| ((*field).to_owned(), said.iter().map(|text| Foreign::new(*text)).collect()))
             .collect();
-        of(op, ApiErrorKind::Refused { status, message: Foreign::new(message), errors })
+        of(op, ApiErrorKind::Refused { status, message: Foreign::new(message), errors, meaning: None })
     }
 
     /// The whole table of kinds and statuses for every kind of action, one line a row.
@@ -273,6 +291,27 @@ mod tests {
                 let kind = ApiErrorKind::Unclear { status, probably_done, why: why() };
                 assert_eq!(of(op, kind), Outcome::Unknown { probably_done }, "{op:?} {status:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_driver_understood_goes_before_the_status_of_a_refusal_and_makes_none_of_another() {
+        let of_meaning = |status, meaning| {
+            let (message, errors) = (Foreign::new("no"), BTreeMap::new());
+            of(OpKind::AddMember, ApiErrorKind::Refused { status, message, errors, meaning: Some(meaning) })
+        };
+        for (meaning, reason) in [
+            (Meaning::AlreadyTaken, Refusal::AlreadyTaken),
+            (Meaning::InvalidInput, Refusal::InvalidInput),
+            (Meaning::NoSeatFree, Refusal::NoSeatFree),
+            (Meaning::PaymentRequired, Refusal::PaymentRequired),
+            (Meaning::PlanUnavailable, Refusal::PlanUnavailable),
+            (Meaning::TooManyMembers, Refusal::TooManyMembers),
+            (Meaning::RoleUnavailable, Refusal::RoleUnavailable),
+            (Meaning::NotPermitted, Refusal::NotPermitted),
+        ] {
+            assert_eq!(of_meaning(422, meaning), Outcome::Refused { reason });
+            assert_eq!(of_meaning(500, meaning), Outcome::Unknown { probably_done: false }, "{meaning:?}");
         }
     }
 

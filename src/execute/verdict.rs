@@ -122,6 +122,7 @@ fn refused(op: OpKind, refusal: Refusal, error: &ApiError) -> (VerdictState, Opt
             blocked(Reason::EmailNotVerified, "the token's user must verify their email with the service first")
         }
         Refusal::NoLimitedAccess => blocked(Reason::AccessUnavailable, "this plan has no limited access"),
+        Refusal::RoleUnavailable => blocked(Reason::AccessUnavailable, "the server does not give this role here"),
         Refusal::NotPermitted => blocked(Reason::NotPermitted, "the token's user may not do this"),
         Refusal::PlanLacksFeature => blocked(Reason::NotPermitted, "the account's plan does not have this"),
         Refusal::TooManyMembers => {

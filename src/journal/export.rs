@@ -119,6 +119,8 @@ enum KindJson {
     Frozen,
     /// Writes go on.
     Unfrozen,
+    Acknowledged,
+    Heard,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -225,6 +227,8 @@ impl From<EntryKind> for KindJson {
             EntryKind::Approved => Self::Approved,
             EntryKind::Frozen => Self::Frozen,
             EntryKind::Unfrozen => Self::Unfrozen,
+            EntryKind::Acknowledged => Self::Acknowledged,
+            EntryKind::Heard => Self::Heard,
         }
     }
 }

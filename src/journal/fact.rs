@@ -26,6 +26,10 @@ pub enum FactKind {
     Watermark,
     /// A plan that a person lets pass: its digest to who.
     Approved,
+    /// A person's word on a member who cannot be read: `ACCOUNT/EMAIL` to what, as JSON.
+    Acknowledged,
+    /// What webhooks told of one: likewise.
+    Heard,
 }
 
 /// Something known, since when.

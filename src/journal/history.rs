@@ -46,11 +46,15 @@ pub enum EntryKind {
     Frozen,
     /// Writes go on.
     Unfrozen,
+    /// A person said who is in an account, or is not, where that cannot be read.
+    Acknowledged,
+    /// A webhook told so.
+    Heard,
 }
 
 impl EntryKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Sent,
         Self::NotSent,
         Self::Done,
@@ -67,6 +71,8 @@ impl EntryKind {
         Self::Approved,
         Self::Frozen,
         Self::Unfrozen,
+        Self::Acknowledged,
+        Self::Heard,
     ];
 
     /// As it is written in JSON and on the command line.
@@ -88,6 +94,8 @@ impl EntryKind {
             Self::Approved => "approved",
             Self::Frozen => "frozen",
             Self::Unfrozen => "unfrozen",
+            Self::Acknowledged => "acknowledged",
+            Self::Heard => "heard",
         }
     }
 }

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 
 use crate::domain::text::inert;
 use crate::domain::{AccountId, ClientName, Clock, Email};
-use crate::plan::{OpKind, Series};
+use crate::plan::{OpKind, Says, Series};
 
 use super::book::{describe, note_access};
 use super::fact::{Fact, FactKind, GONE};
 use super::history::{Entry, EntryKind};
 use super::operation::{OperationId, ScopeId};
 use super::row::{Row, State};
+use super::said::{self, Acknowledged};
 use super::scopes::{ScopeView, latest};
 use super::step::{Event, Rejected, Rules, Word, settles_at, step};
 use super::store::{Batch, Journal, JournalError, Put};
@@ -330,6 +331,44 @@ impl<'a> Person<'a> {
         let (kind, key, value) = (FactKind::Approved, digest.to_owned(), self.name.clone());
         let facts = vec![Fact { kind, key, value, since: self.clock.now() }];
         Ok(self.journal.commit(scope, Batch { facts, entries: vec![entry], ..Batch::default() }).await?)
+    }
+
+    /// Says who is in an account, or is not, where that cannot be read; without a person, that
+    /// nobody else is.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn acknowledge(
+        &self,
+        scope: &ScopeId,
+        account: &AccountId,
+        client: Option<&ClientName>,
+        words: &[(Option<Email>, Says)],
+    ) -> Result<(), PeopleError> {
+        let view = ScopeView::read(self.journal, scope).await?;
+        let mut batch = Batch::default();
+        for (person, says) in words {
+            let word = Acknowledged { email: person.clone(), says: *says, by: self.name.clone() };
+            batch.facts.push(Fact {
+                kind: FactKind::Acknowledged,
+                key: said::key(account, person.as_ref()),
+                value: word.to_value(),
+                since: self.clock.now(),
+            });
+            let what = match person {
+                Some(person) => format!("account {account}: {person} is {says}"),
+                None => format!("account {account}: nobody else is a member"),
+            };
+            batch.entries.push(Entry {
+                client: client.cloned(),
+                account: Some(account.clone()),
+                person: person.clone(),
+                access: said::access(*says),
+                message: format!("{what}, says {}", self.name),
+                ..self.entry(&view, EntryKind::Acknowledged)
+            });
+        }
+        Ok(self.journal.commit(scope, batch).await?)
     }
 
     fn entry(&self, view: &ScopeView, kind: EntryKind) -> Entry {

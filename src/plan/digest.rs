@@ -280,7 +280,7 @@ fn subscription(canon: &mut Canon, subscription: &Subscription) {
 /// An add that awaits a sign-up is written as planned, whatever it came to when it was tried:
 /// who has a journal and who has none make the same digest.
 fn action(canon: &mut Canon, action: &Action) {
-    let Action { op, state, reason, message: _, offboarding, unregistered, request_id: _ } = action;
+    let Action { op, state, reason, message: _, offboarding, unregistered, request_id: _, steps: _, link: _ } = action;
     self::op(canon, op);
     let (state, reason) = if *unregistered { (ActionState::Planned, None) } else { (*state, *reason) };
     canon.text(match state {

@@ -2,8 +2,11 @@
 //! the truth about accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use crate::domain::{AccountId, AccountName, ClientName, Email, Money, RequestId};
+use jiff::Timestamp;
+
+use crate::domain::{Access, AccountId, AccountName, ClientName, Email, Money, RequestId};
 
 use super::tree::Reason;
 
@@ -34,6 +37,87 @@ pub struct Known {
     pub doubtful: bool,
     /// More accounts are gone than a few: an outage, not an order to create.
     pub vanished: Option<Vanished>,
+    /// What was said of members, by account. It counts only where they cannot be read.
+    pub words: BTreeMap<AccountId, Words>,
+}
+
+/// What was said of the members of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Words {
+    /// That nobody is in it but who was named.
+    pub whole: Option<Word>,
+    /// Of each person.
+    pub people: BTreeMap<Email, Word>,
+}
+
+/// The word on a person: the latest one of the highest standing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// What is said.
+    pub says: Says,
+    /// By whom.
+    pub whose: Whose,
+    /// When it was so.
+    pub at: Timestamp,
+    /// Whether it counts.
+    pub weight: Weight,
+}
+
+/// What is said of a person in an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// They are a member; `None` where it was not said with which access.
+    Member(Option<Access>),
+    /// They are invited and have not accepted yet.
+    Invited,
+    /// They are neither.
+    Absent,
+}
+
+impl fmt::Display for Says {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(Some(access)) => write!(f, "a member with {access} access"),
+            Self::Member(None) => f.write_str("a member"),
+            Self::Invited => f.write_str("invited"),
+            Self::Absent => f.write_str("not a member"),
+        }
+    }
+}
+
+/// Whose word it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// A person's, who gave this name. Inert text.
+    Person(String),
+    /// An unsigned notice of the service, or of somebody who knows where it goes.
+    Webhook,
+}
+
+/// Whether a word counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// It does.
+    Holds,
+    /// It is too old.
+    Expired,
+    /// A webhook told the opposite later.
+    Contested {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// `pat, 2026-11-25`.
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = self.at.strftime("%Y-%m-%d");
+        match &self.whose {
+            Whose::Person(name) => write!(f, "{name} said so on {day}"),
+            Whose::Webhook => write!(f, "a webhook told on {day}"),
+        }
+    }
 }
 
 /// An operation whose outcome is not known.

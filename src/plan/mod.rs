@@ -23,7 +23,8 @@ pub use cost::{list_price, monthly_change};
 pub use decide::{Inputs, plan, state_of};
 pub use digest::of_wanted as wanted_digest;
 pub use known::{
-    ActionKey, Known, Matter, OpKind, RailMemory, Series, Undone, Unsettled, Vanished, Verdict, VerdictState,
+    ActionKey, Known, Matter, OpKind, RailMemory, Says, Series, Undone, Unsettled, Vanished, Verdict, VerdictState,
+    Weight, Whose, Word, Words,
 };
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
@@ -32,6 +33,6 @@ pub use selector::{Selector, SelectorError};
 pub use snapshot::{ObservedAccount, Reading, Snapshot};
 pub use tree::{
     AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Notice, Op, Plan,
-    Reason, Requests, Summary, TrippedRail, Unmanaged,
+    Reason, Requests, Summary, Told, TrippedRail, Unmanaged,
 };
 pub use words::describe;

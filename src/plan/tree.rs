@@ -7,7 +7,7 @@ use crate::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId,
 use crate::manifest::SourceRef;
 use crate::provider::NewPlan;
 
-use super::known::{ActionKey, OpKind};
+use super::known::{ActionKey, OpKind, Word};
 use super::snapshot::ObservedAccount;
 
 /// What would be done, account by account, and what it costs.
@@ -72,6 +72,8 @@ pub struct AccountPlan {
     pub actions: Vec<Action>,
     /// Why it is invalid or cannot be read, where that is so. Inert text.
     pub message: Option<String>,
+    /// Who counts as a member or as none on somebody's word, because members cannot be read.
+    pub told: Vec<Told>,
     /// What is there now, for `--diff` and for the executor.
     pub observed: Option<ObservedAccount>,
     /// The list price a month now and with everyone wanted; `None` is a custom price.
@@ -82,6 +84,15 @@ pub struct AccountPlan {
     pub desired: Option<Desired>,
     /// The digest of this part.
     pub digest: String,
+}
+
+/// Somebody of whom only a word tells whether they are a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Who.
+    pub email: Email,
+    /// The word, which holds.
+    pub word: Word,
 }
 
 /// The account as it will be.
@@ -141,6 +152,11 @@ pub struct Action {
     pub unregistered: bool,
     /// The server's id of the request, once it was tried.
     pub request_id: Option<RequestId>,
+    /// What a person does where the server offers it to no program, in order. The first line
+    /// of a step says what; each further line is a value to type, inert and ready to copy.
+    pub steps: Vec<String>,
+    /// The page where they begin, where it is known.
+    pub link: Option<String>,
 }
 
 /// Where an action stands.

@@ -78,6 +78,8 @@ impl Action {
             offboarding: false,
             unregistered: false,
             request_id: None,
+            steps: Vec::new(),
+            link: None,
         }
     }
 

@@ -34,6 +34,9 @@ pub enum ApiErrorKind {
         message: Foreign,
         /// Field by field, every fault at once.
         errors: BTreeMap<String, Vec<Foreign>>,
+        /// What it comes to, where status and documented phrases do not tell and the driver
+        /// knows.
+        meaning: Option<Meaning>,
     },
     /// `GET /whoami` showed an account in place of a user: the token sees that one account
     /// only, and a user token is needed.
@@ -56,6 +59,28 @@ pub enum ApiErrorKind {
         /// What was wrong.
         why: Foreign,
     },
+}
+
+/// What a refusal comes to, in the words of the domain: for servers that say it in another way
+/// than `account-api.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Meaning {
+    /// It is there already, or its name is taken.
+    AlreadyTaken,
+    /// What was sent is at fault.
+    InvalidInput,
+    /// No seat is free for the person.
+    NoSeatFree,
+    /// No way to pay, or the payment was refused.
+    PaymentRequired,
+    /// The plan is unknown, not on sale, or not for this account.
+    PlanUnavailable,
+    /// More members than the plan or its seats take.
+    TooManyMembers,
+    /// The role does not exist, or this account's plan does not have it.
+    RoleUnavailable,
+    /// The token's user may not do it.
+    NotPermitted,
 }
 
 impl ApiError {
@@ -87,7 +112,7 @@ impl fmt::Display for ApiError {
             ApiErrorKind::Refused { status: 401, message, .. } => {
                 write!(f, "401 {message}; the API does not accept the token: check it where it was given")?;
             }
-            ApiErrorKind::Refused { status, message, errors } => {
+            ApiErrorKind::Refused { status, message, errors, meaning: _ } => {
                 write!(f, "{status} {message}")?;
                 for (field, faults) in errors {
                     for fault in faults {

@@ -71,8 +71,8 @@ pub enum Holder {
 pub enum Paging {
     /// A page with one account at most, which says how many there are.
     Honoured {
-        /// Accounts in all.
-        total: u64,
+        /// Accounts in all, where it tells.
+        total: Option<u64>,
     },
     /// Nothing says that there are further pages: the whole list is one.
     OnePage {
@@ -81,8 +81,8 @@ pub enum Paging {
     },
     /// It speaks of pages, but of others than were asked for.
     Other {
-        /// Accounts a page, by its own word.
-        per_page: u64,
+        /// Accounts a page, where it tells.
+        per_page: Option<u64>,
         /// Accounts on the page.
         entries: u64,
     },

@@ -101,12 +101,13 @@ impl Plan {
     }
 }
 
-/// The plan of this identifier.
+/// The plan of this identifier, of whichever service.
 pub fn find(identifier: &str) -> Option<&'static Plan> {
-    PLANS.iter().find(|plan| plan.identifier == identifier)
+    PLANS.iter().chain(&super::netlify::PLANS).find(|plan| plan.identifier == identifier)
 }
 
-const SINGLE: Plan = Plan {
+/// A free plan for one.
+pub const SINGLE: Plan = Plan {
     identifier: "",
     name: "",
     family: "",
@@ -120,7 +121,8 @@ const SINGLE: Plan = Plan {
     trial: false,
 };
 
-const SHARED: Plan = Plan { max_members: None, multi_member: true, ..SINGLE };
+/// A free plan for any number.
+pub const SHARED: Plan = Plan { max_members: None, multi_member: true, ..SINGLE };
 
 /// Every plan, in the order in which `GET /plans` lists them. The prices of legacy plans
 /// are the sandbox's own: the service publishes none.

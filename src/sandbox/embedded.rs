@@ -48,7 +48,7 @@ impl Embedded {
 
     /// The base URL of its API.
     pub fn api_url(&self) -> String {
-        format!("{URL}/v2")
+        format!("{URL}{}", self.service.terms.dialect.base_path())
     }
 
     /// The token of its user `agency@example.com`.

@@ -17,17 +17,20 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::page;
+use super::rules::{Extension, Terms};
 use super::service::Service;
-use problem::{method_not_allowed, unknown_route};
+use problem::method_not_allowed;
 
-pub use extract::Within;
-pub use problem::Problem;
+pub use extract::{Body, ListAsk, Within};
+pub use problem::{Problem, unknown_route};
+pub use wire::Pagination;
 
 /// The longest request body, in bytes.
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -38,15 +41,16 @@ static API: LazyLock<Router<Arc<Service>>> = LazyLock::new(|| api().split_for_pa
 
 /// Everything that the sandbox serves.
 pub fn app(service: Arc<Service>) -> Router {
-    let api = API
-        .clone()
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(method_not_allowed)
+    let dialect = service.terms.dialect;
+    let routes = dialect.routes(&service.terms).fallback(unknown_route);
+    // Before they are spoilt, and again for what stands before them.
+    let spoilt = dialect
+        .worded(routes)
         .layer(from_fn(bad_days::spoil))
-        .layer(from_fn_with_state(Arc::clone(&service), guard::api))
-        .layer(from_fn_with_state(Arc::clone(&service), bad_days::draw));
+        .layer(from_fn_with_state(Arc::clone(&service), guard::api));
+    let api = dialect.worded(spoilt).layer(from_fn_with_state(Arc::clone(&service), bad_days::draw));
     Router::new()
-        .nest("/v2", api)
+        .nest(dialect.base_path(), api)
         .merge(tester::routes())
         .merge(page::routes())
         .fallback(unknown_route)
@@ -55,6 +59,27 @@ pub fn app(service: Arc<Service>) -> Router {
         .layer(from_fn(guard::this_machine_only))
         .layer(from_fn_with_state(Arc::clone(&service), guard::stamp))
         .with_state(service)
+}
+
+/// The routes under `/v2`.
+pub fn routes(terms: &Terms) -> Router<Arc<Service>> {
+    if terms.offers(Extension::AccountManagement) {
+        API.clone().method_not_allowed_fallback(method_not_allowed)
+    } else {
+        published()
+    }
+}
+
+/// What DNSimple publishes, and nothing else: what only exists for another method is not
+/// there either.
+fn published() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/whoami", get(accounts::whoami))
+        .route("/accounts", get(accounts::list_published))
+        .route("/{account}/billing/charges", get(billing::charges))
+        .route("/{account}/webhooks", get(billing::webhooks).post(billing::register))
+        .route("/{account}/webhooks/{id}", get(billing::webhook).delete(billing::unregister))
+        .method_not_allowed_fallback(unknown_route)
 }
 
 /// The routes under `/v2`, with their description.

@@ -3,10 +3,13 @@
 //! driver that is tested against it, else both could be wrong together.
 
 mod catalogue;
+mod courier;
 mod delays;
+mod dialect;
 mod embedded;
 mod faults;
 mod http;
+mod netlify;
 mod page;
 mod quota;
 mod rules;
@@ -25,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use dialect::Dialect;
 pub use embedded::{Embedded, HungUp, embed};
 pub use http::openapi;
 pub use rules::{Extension, MemberMode};
@@ -47,6 +51,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How a sandbox is set up.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Whose API it speaks.
+    pub dialect: Dialect,
     /// Where to listen, on loopback; port 0 picks one.
     pub listen: SocketAddr,
     /// The file that keeps the world; in memory without one.
@@ -55,7 +61,7 @@ pub struct Options {
     pub users: Vec<String>,
     /// How people become members.
     pub member_mode: MemberMode,
-    /// Requests an hour; 0 is without limit.
+    /// Requests in a window of the dialect, an hour or a minute; 0 is without limit.
     pub rate_limit: u32,
     /// The extensions it does without.
     pub without: BTreeSet<Extension>,
@@ -68,6 +74,22 @@ pub struct Options {
 }
 
 impl Options {
+    /// A sandbox of this dialect, with its usual quota.
+    pub fn of(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            data: None,
+            users: Vec::new(),
+            member_mode: MemberMode::default(),
+            rate_limit: dialect.usual_rate_limit(),
+            without: BTreeSet::new(),
+            list_delay: Duration::ZERO,
+            settle_delay: Duration::ZERO,
+            token: "sandbox".to_owned(),
+        }
+    }
+
     fn delays(&self) -> Delays {
         Delays { list: self.list_delay.min(delays::LONGEST), settle: self.settle_delay.min(delays::LONGEST) }
     }
@@ -75,17 +97,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
-            data: None,
-            users: Vec::new(),
-            member_mode: MemberMode::default(),
-            rate_limit: 2400,
-            without: BTreeSet::new(),
-            list_delay: Duration::ZERO,
-            settle_delay: Duration::ZERO,
-            token: "sandbox".to_owned(),
-        }
+        Self::of(Dialect::default())
     }
 }
 
@@ -111,6 +123,9 @@ pub enum SandboxError {
     /// It holds something else.
     #[error("{} is a database, but not a sandbox's", file.display())]
     NotASandbox { file: PathBuf },
+    /// Its world has another service's plans and rules.
+    #[error("the world in {} is of the dialect {}", file.display(), made_for.name())]
+    OtherDialect { file: PathBuf, made_for: Dialect },
     /// A later version of bursar wrote it.
     #[error("{} was written by a newer version of the sandbox", file.display())]
     Newer { file: PathBuf },
@@ -135,6 +150,7 @@ pub enum SandboxError {
 #[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
+    dialect: Dialect,
     token: String,
     stop: DropGuard,
     serving: JoinHandle<()>,
@@ -171,7 +187,7 @@ pub async fn start_in(options: Options, surroundings: Surroundings) -> Result<Sa
             tracing::error!(%error, "the sandbox stopped");
         }
     });
-    Ok(Sandbox { address, token: options.token, stop: stop.drop_guard(), serving, service })
+    Ok(Sandbox { address, dialect: options.dialect, token: options.token, stop: stop.drop_guard(), serving, service })
 }
 
 fn check_token(token: &str) -> Result<(), SandboxError> {
@@ -187,7 +203,7 @@ impl Sandbox {
 
     /// The base URL of its API.
     pub fn api_url(&self) -> String {
-        format!("{}/v2", self.url())
+        format!("{}{}", self.url(), self.dialect.base_path())
     }
 
     /// The token of its user `agency@example.com`.
@@ -197,7 +213,7 @@ impl Sandbox {
 
     /// Stops it: requests that run may end, new ones are not accepted.
     pub async fn stop(self) {
-        let Self { address: _, token: _, stop, mut serving, service } = self;
+        let Self { address: _, dialect: _, token: _, stop, mut serving, service } = self;
         drop(stop);
         if tokio::time::timeout(FAREWELL, &mut serving).await.is_err() {
             serving.abort();

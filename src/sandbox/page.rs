@@ -29,6 +29,7 @@ pub fn routes() -> Router<Arc<Service>> {
         .route("/page/clock", post(forms::advance))
         .route("/page/invitations/{id}/accept", post(forms::accept))
         .route("/page/accounts", post(forms::make_account))
+        .route("/page/new-account", post(forms::add_account))
         .route("/page/accounts/{id}/rename", post(forms::rename))
         .route("/page/accounts/{id}/plan", post(forms::choose_plan))
         .route("/page/accounts/{id}/cancel", post(forms::cancel))

@@ -1,11 +1,8 @@
-//! The request quota: so many an hour, shared by all of a user's tokens.
+//! The request quota: so many in a window, shared by all of a user's tokens.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How long a window is.
-const WINDOW: SignedDuration = SignedDuration::from_hours(1);
-
-/// Requests an hour without a valid token.
+/// Requests in a window without a valid token.
 const UNAUTHENTICATED: u32 = 30;
 
 /// Who a request is counted for.
@@ -28,10 +25,11 @@ pub struct Standing {
     pub is_over: bool,
 }
 
-/// The quota of a sandbox, counted in windows of an hour of the machine's time.
+/// The quota of a sandbox, counted in windows of the machine's time.
 #[derive(Debug)]
 pub struct Quota {
     limit: Option<u32>,
+    window: SignedDuration,
     user: Window,
     stranger: Window,
 }
@@ -43,9 +41,10 @@ struct Window {
 }
 
 impl Quota {
-    /// So many requests an hour; 0 is without limit.
-    pub fn new(an_hour: u32) -> Self {
-        Self { limit: (an_hour > 0).then_some(an_hour), user: Window::default(), stranger: Window::default() }
+    /// So many requests in a window of this length; 0 is without limit.
+    pub fn new(requests: u32, window: SignedDuration) -> Self {
+        let limit = (requests > 0).then_some(requests);
+        Self { limit, window, user: Window::default(), stranger: Window::default() }
     }
 
     /// Counts a request; `None` where there is no limit.
@@ -58,7 +57,7 @@ impl Quota {
         let reset = match window.ends {
             Some(end) if now < end => end,
             Some(_) | None => {
-                let end = now.saturating_add(WINDOW).unwrap_or(Timestamp::MAX);
+                let end = now.saturating_add(self.window).unwrap_or(Timestamp::MAX);
                 *window = Window { ends: Some(end), used: 0 };
                 end
             }
@@ -73,13 +72,15 @@ impl Quota {
 mod tests {
     use super::*;
 
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
     #[test]
     fn the_limit_holds_within_a_window_and_a_new_one_begins_after_it() {
-        let mut quota = Quota::new(2);
+        let mut quota = Quota::new(2, HOUR);
         let taken = [0, 10, 20, 3600].map(|second| {
             let standing = quota.take(Asker::User, at(second)).unwrap();
             (standing.remaining, standing.is_over, standing.reset.as_second())
@@ -89,13 +90,13 @@ mod tests {
 
     #[test]
     fn strangers_have_thirty_of_their_own() {
-        let mut quota = Quota::new(2400);
+        let mut quota = Quota::new(2400, HOUR);
         let over = (0..31).filter(|_| quota.take(Asker::Stranger, at(5)).unwrap().is_over).count();
         assert_eq!((over, quota.take(Asker::User, at(5)).unwrap().remaining), (1, 2399));
     }
 
     #[test]
     fn zero_is_without_limit() {
-        assert_eq!(Quota::new(0).take(Asker::User, at(0)), None);
+        assert_eq!(Quota::new(0, HOUR).take(Asker::User, at(0)), None);
     }
 }

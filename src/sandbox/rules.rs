@@ -3,11 +3,13 @@
 //! those of the account API's contract (docs/sandbox.md).
 
 pub mod accounts;
+pub mod events;
 pub mod members;
 pub mod payments;
 pub mod people;
 pub mod subscription;
 pub mod time;
+pub mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::catalogue::Plan;
+use super::dialect::Dialect;
 use super::world::{Access, Account, AccountId, Change, Draft, Member, User, UserId, World};
 
 /// How people become members (rule 12).
@@ -41,11 +45,23 @@ pub enum Extension {
     LimitedAccess,
     /// The word that anybody may be invited; spoken in the mode `invite` only.
     Invitations,
+    /// Everything that DNSimple does not publish, all of the above included.
+    AccountManagement,
 }
 
 impl Extension {
-    /// All of them, in the order in which `GET /plans` names them.
-    pub const ALL: [Self; 5] =
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Bulk,
+        Self::IdempotencyKeys,
+        Self::UpdatedAt,
+        Self::LimitedAccess,
+        Self::Invitations,
+        Self::AccountManagement,
+    ];
+
+    /// Those that `GET /plans` names, in its order.
+    pub const TOLD: [Self; 5] =
         [Self::Bulk, Self::IdempotencyKeys, Self::UpdatedAt, Self::LimitedAccess, Self::Invitations];
 
     /// The name on the wire and the command line.
@@ -56,6 +72,7 @@ impl Extension {
             Self::UpdatedAt => "updated_at",
             Self::LimitedAccess => "limited_access",
             Self::Invitations => "invitations",
+            Self::AccountManagement => "account_management",
         }
     }
 
@@ -68,15 +85,23 @@ impl Extension {
 /// What the operator of the sandbox chose.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
+    pub dialect: Dialect,
     pub member_mode: MemberMode,
     pub without: BTreeSet<Extension>,
 }
 
 impl Terms {
+    /// The plan of this identifier, where the service sells or knows it.
+    pub fn plan(&self, identifier: &str) -> Option<&'static Plan> {
+        self.dialect.plans().iter().find(|plan| plan.identifier == identifier)
+    }
+
     /// Whether this extension is offered.
     pub fn offers(&self, extension: Extension) -> bool {
         let by_mode = extension != Extension::Invitations || self.member_mode == MemberMode::Invite;
-        by_mode && !self.without.contains(&extension)
+        // What is published offers no extension.
+        let is_without = |it: &Extension| self.without.contains(it);
+        by_mode && !is_without(&extension) && !is_without(&Extension::AccountManagement)
     }
 }
 
@@ -147,7 +172,7 @@ fn touch(draft: &mut Draft, world: &World, terms: &Terms, account: AccountId, no
 
 /// The account with a later `updated_at`: times have whole seconds on the wire, and a
 /// second change within one must show too.
-fn moved(account: &Account, now: Timestamp) -> Account {
+pub fn moved(account: &Account, now: Timestamp) -> Account {
     let next = account.updated_at.saturating_add(SignedDuration::from_secs(1)).unwrap_or(account.updated_at);
     Account { updated_at: now.max(next), ..account.clone() }
 }
@@ -185,6 +210,13 @@ impl Faults {
     /// Notes one.
     pub fn note(&mut self, field: &'static str, fault: impl Into<String>) {
         self.0.entry(field).or_default().push(fault.into());
+    }
+
+    /// Notes others besides.
+    pub fn merge(&mut self, others: Self) {
+        for (field, faults) in others.0 {
+            self.0.entry(field).or_default().extend(faults);
+        }
     }
 
     /// Refuses with 400 where there is one.

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::RwLock;
 
+use super::courier::Courier;
 use super::delays::{Delays, Lag};
 use super::faults::Faults;
 use super::quota::Quota;
 use super::rules::people::{SignUp, sign_up};
-use super::rules::{Door, Moment, Refusal, Terms, time};
+use super::rules::{Door, Moment, Refusal, Terms, events, time};
 use super::store::Store;
 use super::world::{Access, AccountId, Change, Draft, Member, MemberId, Meta, UserId, World};
 use super::{AGENCY, Options, SandboxError};
@@ -55,6 +56,7 @@ pub struct Service {
     delays: Mutex<Delays>,
     lag: Mutex<Lag>,
     requests: Mutex<BTreeMap<String, u64>>,
+    pub courier: Arc<Courier>,
     running: Mutex<HashSet<(UserId, String)>>,
     notice: Mutex<Option<String>>,
     world_id: Mutex<String>,
@@ -105,8 +107,14 @@ impl Service {
     /// the sandbox was not running.
     pub async fn open(options: &Options, surroundings: Surroundings) -> Result<Arc<Self>, SandboxError> {
         let store = Store::open(options.data.as_deref()).await?;
-        let terms = Terms { member_mode: options.member_mode, without: options.without.clone() };
+        let dialect = options.dialect;
+        let member_mode = dialect.member_mode(options.member_mode);
+        let terms = Terms { dialect, member_mode, without: options.without.clone() };
         let (world, requests) = store.load().await?.unwrap_or_default();
+        let made_for = world.meta.dialect;
+        if !world.meta.world_id.is_empty() && made_for != dialect {
+            return Err(SandboxError::OtherDialect { file: options.data.clone().unwrap_or_default(), made_for });
+        }
         let service = Arc::new(Self {
             world_id: Mutex::new(world.meta.world_id.clone()),
             world: RwLock::new(world),
@@ -114,13 +122,14 @@ impl Service {
             terms,
             token: options.token.clone(),
             users: options.users.clone(),
-            quota: Mutex::new(Quota::new(options.rate_limit)),
+            quota: Mutex::new(Quota::new(options.rate_limit, dialect.window())),
             faults: Mutex::default(),
             first_delays: options.delays(),
             delays: Mutex::new(options.delays()),
             lag: Mutex::default(),
             surroundings,
             requests: Mutex::new(requests),
+            courier: Arc::default(),
             running: Mutex::default(),
             notice: Mutex::default(),
         });
@@ -132,6 +141,7 @@ impl Service {
             service.store.write(&draft).await?;
             world.apply(draft);
             locked(&service.lag).begin(service.first_delays.list, &world);
+            service.courier.send(&service, &world);
         }
         Ok(service)
     }
@@ -168,6 +178,20 @@ impl Service {
         self.catch_up().await;
         let world = self.world.read().await;
         look(&self.moment(&world, AGENCY, Door::Api))
+    }
+
+    /// Looks at the world as nobody in it, at the sandbox's time.
+    pub async fn look_now<T>(&self, look: impl FnOnce(&World, Timestamp) -> T) -> T {
+        let world = self.world.read().await;
+        look(&world, self.now(&world))
+    }
+
+    /// Notes what became of a delivery.
+    pub async fn settle_delivery(
+        self: &Arc<Self>,
+        decide: impl FnOnce(&World, Timestamp) -> Draft + Send + 'static,
+    ) -> Result<(), Stop> {
+        self.carry_out(move |service, world| Ok((decide(world, service.now(world)), ()))).await
     }
 
     /// Looks at the world as it is, and beside it at the one that lists show.
@@ -223,10 +247,13 @@ impl Service {
                 service.store.write(&due).await?;
                 service.apply(&mut world, due);
             }
-            let (draft, told) = decide(&service, &world)?;
+            let (mut draft, told) = decide(&service, &world)?;
+            service.terms.dialect.complete(&world, &mut draft);
+            events::announce(&world, &mut draft, service.now(&world), || service.fresh_id());
             if draft.meta != world.meta || !draft.changes.is_empty() {
                 service.store.write(&draft).await?;
                 service.apply(&mut world, draft);
+                service.courier.send(&service, &world);
             }
             Ok(told)
         });
@@ -265,7 +292,8 @@ impl Service {
             let Some(hand) = hand else {
                 return Err(Refusal::new(403, "Nobody else in this account has full access"));
             };
-            decide(&service.moment(world, hand, Door::ByHand))
+            let (draft, told) = decide(&service.moment(world, hand, Door::ByHand))?;
+            Ok((Draft { actor: Some(hand), ..draft }, told))
         })
         .await
     }
@@ -275,7 +303,8 @@ impl Service {
         let service = Arc::clone(self);
         let work = tokio::spawn(async move {
             let mut world = service.world.write().await;
-            let mut empty = World::of(Meta { world_id: service.fresh_id(), ..Meta::default() });
+            let mut empty =
+                World::of(Meta { world_id: service.fresh_id(), dialect: service.terms.dialect, ..Meta::default() });
             let draft = service.populated(&empty)?;
             service.store.replace(&draft).await?;
             empty.apply(draft);

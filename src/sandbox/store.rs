@@ -21,7 +21,7 @@ use super::world::{Change, Draft, Meta, World};
 const APPLICATION_ID: i32 = 0x6275_7253;
 
 /// The layout of the file (`PRAGMA user_version`).
-const LAYOUT: i32 = 2;
+const LAYOUT: i32 = 3;
 
 /// Records in one statement; SQLite takes 32,766 parameters, a record has three.
 const RECORDS_A_STATEMENT: usize = 5_000;
@@ -67,6 +67,9 @@ impl Record {
         match change {
             Change::PutUser(user) => Self::put("user", user.id, user),
             Change::PutAccount(account) => Self::put("account", account.id, account),
+            Change::DropAccount(id) => Ok(Self::gone("account", id)),
+            Change::PutTeam(team) => Self::put("team", team.account_id, team),
+            Change::DropTeam(id) => Ok(Self::gone("team", id)),
             Change::PutSubscription(latest) => Self::put("subscription", latest.account_id, latest),
             Change::PutMember(member) => Self::put("member", member.id, member),
             Change::DropMember(member) => Ok(Self::gone("member", member.id)),
@@ -76,6 +79,8 @@ impl Record {
             Change::PutMail(mail) => Self::put("mail", mail.id, mail),
             Change::PutWebhook(webhook) => Self::put("webhook", webhook.id, webhook),
             Change::DropWebhook(id) => Ok(Self::gone("webhook", id)),
+            Change::PutDelivery(delivery) => Self::put("delivery", delivery.id, delivery),
+            Change::DropDelivery(id) => Ok(Self::gone("delivery", id)),
             Change::PutAnswer(kept) => Self::put("answer", format!("{}/{}", kept.user_id, kept.key), kept),
             Change::DropAnswer(user, key) => Ok(Self::gone("answer", format!("{user}/{key}"))),
         }
@@ -90,12 +95,14 @@ fn change_of(kind: &str, body: &str) -> Result<Option<Change>, SandboxError> {
     Ok(Some(match kind {
         "user" => Change::PutUser(read(body)?),
         "account" => Change::PutAccount(read(body)?),
+        "team" => Change::PutTeam(read(body)?),
         "subscription" => Change::PutSubscription(read(body)?),
         "member" => Change::PutMember(read(body)?),
         "charge" => Change::PutCharge(read(body)?),
         "payment" => Change::PutPayment(read(body)?),
         "mail" => Change::PutMail(read(body)?),
         "webhook" => Change::PutWebhook(read(body)?),
+        "delivery" => Change::PutDelivery(read(body)?),
         "answer" => Change::PutAnswer(read(body)?),
         _ => return Ok(None),
     }))

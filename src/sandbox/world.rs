@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{self, Cents, Plan};
+use super::dialect::Dialect;
+use super::netlify::Team;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -39,6 +41,8 @@ ids! {
     PaymentId,
     /// A registered webhook.
     WebhookId,
+    /// Something that a webhook is to be told.
+    DeliveryId,
     /// A mail that went out.
     MailId,
 }
@@ -237,6 +241,20 @@ pub struct Webhook {
     pub url: String,
 }
 
+/// Something that a webhook is to be told, until it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub webhook_id: WebhookId,
+    pub url: String,
+    /// What is posted.
+    pub body: String,
+    /// How often it was tried in vain.
+    pub attempts: u32,
+    pub since: Timestamp,
+    pub next_at: Timestamp,
+}
+
 /// The answer to a request with an `Idempotency-Key`, kept for its repetition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptAnswer {
@@ -258,6 +276,8 @@ pub struct LastIds {
     #[serde(default)]
     payment: u64,
     webhook: u64,
+    #[serde(default)]
+    delivery: u64,
     mail: u64,
 }
 
@@ -275,6 +295,9 @@ pub struct Totals {
 pub struct Meta {
     /// The id that a reset renews.
     pub world_id: String,
+    /// Whose API it was made for.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// How far the sandbox's time is ahead of the machine's.
     pub ahead_seconds: i64,
     pub totals: Totals,
@@ -286,6 +309,10 @@ pub struct Meta {
 pub enum Change {
     PutUser(User),
     PutAccount(Account),
+    /// The account is closed; its members and what else it has are dropped besides.
+    DropAccount(AccountId),
+    PutTeam(Team),
+    DropTeam(AccountId),
     PutSubscription(Subscription),
     PutMember(Member),
     DropMember(Member),
@@ -295,6 +322,8 @@ pub enum Change {
     PutMail(Mail),
     PutWebhook(Webhook),
     DropWebhook(WebhookId),
+    PutDelivery(Delivery),
+    DropDelivery(DeliveryId),
     PutAnswer(KeptAnswer),
     DropAnswer(UserId, String),
 }
@@ -302,6 +331,8 @@ pub enum Change {
 /// What a decision makes of the world: written and applied as a whole, or not at all.
 #[derive(Debug, Clone)]
 pub struct Draft {
+    /// Who did it, where that is not the token's user.
+    pub actor: Option<UserId>,
     pub meta: Meta,
     pub changes: Vec<Change>,
 }
@@ -327,13 +358,14 @@ next_ids! {
     next_charge: charge -> ChargeId,
     next_payment: payment -> PaymentId,
     next_webhook: webhook -> WebhookId,
+    next_delivery: delivery -> DeliveryId,
     next_mail: mail -> MailId,
 }
 
 impl Draft {
     /// A draft that changes nothing yet.
     pub fn of(world: &World) -> Self {
-        Self { meta: world.meta.clone(), changes: Vec::new() }
+        Self { actor: None, meta: world.meta.clone(), changes: Vec::new() }
     }
 
     /// Adds a change.
@@ -348,6 +380,8 @@ pub struct World {
     pub meta: Meta,
     pub users: BTreeMap<UserId, User>,
     pub accounts: BTreeMap<AccountId, Account>,
+    /// What a dialect keeps of an account besides.
+    pub teams: BTreeMap<AccountId, Team>,
     pub subscriptions: BTreeMap<AccountId, Subscription>,
     members: BTreeMap<AccountId, Vec<Member>>,
     pub charges: BTreeMap<ChargeId, Charge>,
@@ -355,6 +389,8 @@ pub struct World {
     pub payments: BTreeMap<PaymentId, Payment>,
     pub mails: BTreeMap<MailId, Mail>,
     pub webhooks: BTreeMap<WebhookId, Webhook>,
+    /// What is not delivered yet.
+    pub deliveries: BTreeMap<DeliveryId, Delivery>,
     pub answers: HashMap<(UserId, String), KeptAnswer>,
     users_by_email: HashMap<String, UserId>,
 }
@@ -407,7 +443,7 @@ impl World {
 
     /// Makes the changes of a draft.
     pub fn apply(&mut self, draft: Draft) {
-        let Draft { meta, changes } = draft;
+        let Draft { actor: _, meta, changes } = draft;
         self.meta = meta;
         for change in changes {
             self.apply_one(change);
@@ -423,6 +459,15 @@ impl World {
             }
             Change::PutAccount(account) => {
                 self.accounts.insert(account.id, account);
+            }
+            Change::DropAccount(id) => {
+                self.accounts.remove(&id);
+            }
+            Change::PutTeam(team) => {
+                self.teams.insert(team.account_id, team);
+            }
+            Change::DropTeam(id) => {
+                self.teams.remove(&id);
             }
             Change::PutSubscription(subscription) => {
                 self.subscriptions.insert(subscription.account_id, subscription);
@@ -456,6 +501,12 @@ impl World {
             }
             Change::DropWebhook(id) => {
                 self.webhooks.remove(&id);
+            }
+            Change::PutDelivery(delivery) => {
+                self.deliveries.insert(delivery.id, delivery);
+            }
+            Change::DropDelivery(id) => {
+                self.deliveries.remove(&id);
             }
             Change::PutAnswer(kept) => {
                 self.answers.insert((kept.user_id, kept.key.clone()), kept);

@@ -116,3 +116,24 @@ fn what_it_cannot_do_is_told_with_a_way_out() {
     assert!(refused(&["--settle-delay", "soon"]).contains("expected a duration like 90s, 10m or 1h"));
     assert!(Path::new(&people).exists());
 }
+
+#[tokio::test]
+async fn the_netlify_dialect_says_where_its_api_is() {
+    let (mut child, line) = run(&["--listen", "127.0.0.1:0", "--dialect", "netlify", "--rate-limit", "7"]).await;
+    let url = url_of(&line);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let request = reqwest::Client::new().get(format!("{url}/api/v1/accounts")).bearer_auth("sandbox");
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.headers()["x-ratelimit-limit"], "7");
+    assert_eq!(answer.text().await.unwrap(), "[]");
+    signal(&child, "-TERM");
+    child.wait().await.unwrap();
+    let mut talk = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut talk).await.unwrap();
+    insta::assert_snapshot!(talk.replace(&url, "URL"), @r#"
+    The page for people is URL/, the API URL/api/v1.
+    The token is `sandbox`. For example:
+        curl -H 'Authorization: Bearer sandbox' 'URL/api/v1/accounts'
+    Stopping.
+    "#);
+}

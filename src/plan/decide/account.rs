@@ -55,7 +55,7 @@ impl<'a> Draft<'a> {
     pub(super) fn begin(world: &World<'a>, client: &'a Client) -> Self {
         let found = world.find(client);
         let people = match found.observed() {
-            Some(observed) => People::of(observed),
+            Some(observed) => People::of(world, client, observed),
             None => People::of_new(world),
         };
         let ours = matches!(found, Found::Account(_)) && !client.suspend;
@@ -111,9 +111,13 @@ impl<'a> Draft<'a> {
             hold_for_adoption(&mut self.actions, message);
         }
         if !world.offer().account_management {
-            let pages = manual::Pages::of(world.inputs.api);
-            let account = self.found.observed().map(|observed| &observed.account.id);
-            self.actions.iter_mut().for_each(|action| manual::by_hand(action, pages, account));
+            let coming = people::wanted(world, self.client);
+            let place = manual::Place {
+                pages: manual::Pages::of(world.inputs.api),
+                account: self.found.observed().map(|observed| &observed.account.id),
+                heads: 1 + coming.iter().filter(|member| member.email != *world.ourselves()).count(),
+            };
+            manual::by_hand(&mut self.actions, place);
         }
     }
 
@@ -318,15 +322,14 @@ impl<'a> Draft<'a> {
                 }
             }
         }
-        if let (Some(observed), Some(_)) = (observed, &self.people.unreadable) {
-            let page = manual::Pages::of(world.inputs.api).members(&observed.account.id);
-            self.message = Some(format!("its members cannot be read over this API; look at {page}"));
-            self.removals.clear();
-            return;
-        }
+        self.message.clone_from(&self.people.unreadable);
         let accesses = people::accesses(world, self.client, &self.people, &self.removals, false);
         self.place_removals(&Steps::default(), ranked);
-        for mut add in people::adds(world, self.client, &self.people) {
+        let untold = &self.people.untold;
+        let adds = people::adds(world, self.client, &self.people);
+        // Whoever may be there already is asked about, and not invited again.
+        let absent = |add: &Add| add.action.op.person().is_none_or(|person| !untold.contains(person));
+        for mut add in adds.into_iter().filter(absent) {
             // Whether they are users cannot be told apart here: a person does what is left.
             add.action.unregistered = false;
             ranked.push((rank::ADD, add.action));
@@ -352,6 +355,7 @@ impl<'a> Draft<'a> {
             state,
             actions,
             message,
+            told: people.told,
             observed: found.observed().cloned(),
             monthly_before: before,
             monthly_after: after,

@@ -5,6 +5,7 @@ mod memory;
 mod people;
 mod settle;
 mod subscription;
+mod told;
 mod world;
 
 use crate::manifest::Wanted;

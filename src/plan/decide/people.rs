@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::domain::{Access, Email, MemberId, Role};
 use crate::manifest::{Client, Membership, WantedMember};
-use crate::plan::tree::{Action, ActionState, Drift, DriftKind, Op, Reason};
+use crate::plan::tree::{Action, ActionState, Drift, DriftKind, Op, Reason, Told};
 use crate::plan::{ObservedAccount, Reading};
 use crate::provider::{Capability, Member, MemberState, Offer, PlanOffer};
 
@@ -16,6 +16,10 @@ pub(in crate::plan) struct People {
     pub(in crate::plan) present: Vec<Member>,
     /// Why they could not be read.
     pub(super) unreadable: Option<String>,
+    /// Who counts on somebody's word, where members cannot be read at all.
+    pub(super) told: Vec<Told>,
+    /// Of whom nobody's word counts that should be known.
+    pub(super) untold: Vec<Email>,
 }
 
 /// A member who is to leave, and whether they go.
@@ -41,19 +45,29 @@ impl People {
             role: None,
             state: MemberState::Active,
         };
-        Self { present: vec![owner], unreadable: None }
+        Self::read(vec![owner])
     }
 
-    /// The members that were seen.
-    pub(super) fn of(observed: &ObservedAccount) -> Self {
+    const fn read(present: Vec<Member>) -> Self {
+        Self { present, unreadable: None, told: Vec::new(), untold: Vec::new() }
+    }
+
+    fn unread(why: String) -> Self {
+        Self { unreadable: Some(why), ..Self::read(Vec::new()) }
+    }
+
+    /// The members that were seen; where the service shows none to any program, those of whom
+    /// somebody told.
+    pub(super) fn of(world: &World<'_>, client: &Client, observed: &ObservedAccount) -> Self {
         match &observed.members {
             Reading::Seen(members) => {
                 let mut present = members.clone();
                 present.sort_by(|a, b| (&a.email, a.state, &a.id).cmp(&(&b.email, b.state, &b.id)));
-                Self { present, unreadable: None }
+                Self::read(present)
             }
-            Reading::NotRead => Self { present: Vec::new(), unreadable: Some("they were not read".to_owned()) },
-            Reading::Failed(why) => Self { present: Vec::new(), unreadable: Some(why.to_string()) },
+            Reading::NotRead if !world.offer().account_management => Self::by_word(world, client, &observed.account.id),
+            Reading::NotRead => Self::unread("they were not read".to_owned()),
+            Reading::Failed(why) => Self::unread(why.to_string()),
         }
     }
 
@@ -171,7 +185,7 @@ pub(super) fn adds(world: &World<'_>, client: &Client, people: &People) -> Vec<A
                 action.hold(ActionState::Blocked, Reason::NotificationEmailConflict, message);
             } else if let Some(message) = no_such_role(world.offer(), role.as_ref()) {
                 action.hold(ActionState::Blocked, Reason::AccessUnavailable, message);
-            } else if member.access == Access::Limited && !world.offer().capabilities.has(Capability::LimitedAccess) {
+            } else if member.access == Access::Limited && !has_limited_access(world) {
                 action.hold(ActionState::Blocked, Reason::AccessUnavailable, NO_LIMITED_ACCESS);
             }
             Add { action: world.recall(&client.name, action), known }
@@ -202,6 +216,13 @@ fn no_such_role(offer: &Offer, role: Option<&Role>) -> Option<String> {
     })
 }
 
+/// Whether there is limited access. What the server says of itself is no word on the web
+/// pages on which a person works.
+fn has_limited_access(world: &World<'_>) -> bool {
+    let offer = world.offer();
+    !offer.account_management || offer.capabilities.has(Capability::LimitedAccess)
+}
+
 const NO_LIMITED_ACCESS: &str = "this server has no limited access; write access: full, or leave the person out";
 
 /// Invitations that are on their way, shown as waiting: an invitation is not sent twice.
@@ -213,7 +234,9 @@ pub(super) fn invitations(world: &World<'_>, client: &Client, people: &People, l
         if present.state == MemberState::Invited && !gone.contains(&member.email) {
             let WantedMember { email, access, role, source: _ } = &member;
             let op = Op::AddMember { email: email.clone(), access: *access, role: role.clone() };
-            let message = format!("{} has been invited and has not accepted yet", member.email);
+            let word = people.told.iter().find(|told| told.email == member.email);
+            let word = word.map_or_else(String::new, |told| format!(" ({})", told.word));
+            let message = format!("{} has been invited and has not accepted yet{word}", member.email);
             actions.push(Action::held(op, ActionState::Waiting, Reason::AwaitingAcceptance, message));
         }
     }
@@ -254,7 +277,7 @@ pub(super) fn accesses(
                     "the plan has no limited access; write access: full, or choose a plan for several members";
                 Action::blocked(op, Reason::AccessUnavailable, message)
             }
-            Access::Limited if !world.offer().capabilities.has(Capability::LimitedAccess) => {
+            Access::Limited if !has_limited_access(world) => {
                 Action::blocked(op, Reason::AccessUnavailable, NO_LIMITED_ACCESS)
             }
             Access::Limited if counts_as_full(present) && full <= 1 => {
@@ -289,9 +312,11 @@ pub(super) fn unlisted(world: &World<'_>, client: &Client, observed: &ObservedAc
     });
     strangers
         .map(|member| {
-            let what = match member.state {
-                MemberState::Active => format!("is a member with {} access", member.access),
-                MemberState::Invited => format!("is invited with {} access", member.access),
+            let told = people.told.iter().find(|told| told.email == member.email);
+            let what = match (told, member.state) {
+                (Some(Told { email: _, word }), _) => format!("is {} ({word})", word.says),
+                (None, MemberState::Active) => format!("is a member with {} access", member.access),
+                (None, MemberState::Invited) => format!("is invited with {} access", member.access),
             };
             Drift {
                 account_id: observed.account.id.clone(),

@@ -6,7 +6,7 @@ use crate::domain::{Money, PlanId};
 use crate::manifest::Client;
 use crate::plan::choose::{Target, satisfies};
 use crate::plan::tree::{Action, ActionState, Op, Reason};
-use crate::plan::words::{count, describe};
+use crate::plan::words::count;
 use crate::plan::{monthly_change, price};
 use crate::provider::{Offer, PlanOffer, Quirk, Subscription, SubscriptionState};
 
@@ -128,12 +128,13 @@ fn active(world: &World<'_>, client: &Client, subscription: &Subscription, targe
         Target::Nothing => {
             let op = Op::Unsubscribe { plan: subscription.plan.clone() };
             if offer.has_quirk(Quirk::NoUnsubscribe) {
-                let message = format!(
-                    "{}: by hand, because this server ends a subscription with its account only, and bursar closes \
-                     no account; or write plan: with the one that is to stay",
-                    describe(&op)
-                );
-                let action = Action::held(op, ActionState::Manual, Reason::NotOffered, message);
+                let message = "this server ends a subscription with its account only, and bursar closes no account";
+                let mut action = Action::held(op, ActionState::Manual, Reason::NotOffered, message);
+                action.steps = vec![
+                    "Close the account at the service, if that is meant; or write plan: with the one that is to stay. \
+                     This server ends a subscription with its account only, and bursar closes no account."
+                        .to_owned(),
+                ];
                 return Steps { after: vec![action], ..Steps::default() };
             }
             let note = "the account's domains stop resolving at once, and what is left of the period is lost";

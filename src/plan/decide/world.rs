@@ -86,6 +86,11 @@ impl<'a> World<'a> {
         self.leaving.get(person).copied()
     }
 
+    /// Everybody who leaves.
+    pub(super) fn leavers(&self) -> impl Iterator<Item = &'a Email> {
+        self.leaving.keys().copied()
+    }
+
     /// The account of a client, and whether it may be taken over.
     pub(super) fn find(&self, client: &Client) -> Found<'a> {
         let observed = match self.matching.account_of(&client.name) {
@@ -196,6 +201,7 @@ impl<'a> World<'a> {
                     state: AccountState::Invalid,
                     actions: Vec::new(),
                     message: Some(document.why.clone()),
+                    told: Vec::new(),
                     observed: observed.cloned(),
                     monthly_before: monthly,
                     monthly_after: monthly,

@@ -6,7 +6,7 @@ use crate::domain::text::inert;
 use crate::plan::tree::{AccountPlan, AccountState, ActionState, Op, Plan};
 use crate::plan::words::count;
 
-use super::text::{Paint, action};
+use super::text::{Paint, actions};
 
 /// A line for each client with what was done, and one for each action that was not; clients
 /// that are in sync and were not touched are counted only.
@@ -23,9 +23,7 @@ pub fn text(plan: &Plan) -> String {
         if let Some(message) = &account.message {
             let _ = writeln!(out, "  ! {message}");
         }
-        for one in account.actions.iter().filter(|one| one.state != ActionState::Applied) {
-            let _ = writeln!(out, "  {}", action(one, paint));
-        }
+        actions(&mut out, account.actions.iter().filter(|one| one.state != ActionState::Applied), paint);
     }
     let _ = writeln!(out, "{}", summary(plan, untouched));
     out

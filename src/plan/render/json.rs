@@ -1,13 +1,15 @@
 //! The plan for machines: versioned, with its JSON Schema.
 
+use crate::plan::known::{Says, Whose, Word};
 use crate::plan::tree::{
-    AccountPlan, AccountState, Action, ActionState, Change, Drift, DriftKind, Notice, Op, Plan, Reason, TrippedRail,
-    Unmanaged,
+    AccountPlan, AccountState, Action, ActionState, Change, Drift, DriftKind, Notice, Op, Plan, Reason, Told,
+    TrippedRail, Unmanaged,
 };
 
 use super::model::{
     AboutJson, AccountJson, AccountStateJson, ActionJson, ActionStateJson, ApiJson, CostJson, DriftJson, DriftKindJson,
-    NoticeJson, OpJson, PlanJson, RailJson, RequestsJson, ResultJson, SourceJson, SummaryJson, UnmanagedJson,
+    NoticeJson, OpJson, PlanJson, RailJson, RequestsJson, ResultJson, SourceJson, SummaryJson, ToldJson, ToldStateJson,
+    UnmanagedJson,
 };
 
 /// The version of this format: a reader ignores unknown fields and refuses another major.
@@ -122,6 +124,7 @@ impl From<&AccountPlan> for AccountJson {
             state,
             actions,
             message,
+            told,
             observed: _,
             monthly_before,
             monthly_after,
@@ -144,6 +147,7 @@ impl From<&AccountPlan> for AccountJson {
                 AccountState::InSync => AccountStateJson::InSync,
             },
             message: message.as_ref().map(ToString::to_string),
+            told: told.iter().map(ToldJson::from).collect(),
             digest: digest.clone(),
             monthly_before: monthly_before.map(Into::into),
             monthly_after: monthly_after.map(Into::into),
@@ -152,9 +156,25 @@ impl From<&AccountPlan> for AccountJson {
     }
 }
 
+impl From<&Told> for ToldJson {
+    fn from(told: &Told) -> Self {
+        let Told { email, word: Word { says, whose, at, weight: _ } } = told;
+        let (access, state) = match says {
+            Says::Member(access) => (*access, ToldStateJson::Member),
+            Says::Invited => (None, ToldStateJson::Invited),
+            Says::Absent => (None, ToldStateJson::Absent),
+        };
+        let by = match whose {
+            Whose::Person(name) => Some(name.clone()),
+            Whose::Webhook => None,
+        };
+        Self { email: email.as_str().to_owned(), state, access, by, at: at.to_string() }
+    }
+}
+
 impl From<&Action> for ActionJson {
     fn from(action: &Action) -> Self {
-        let Action { op, state, reason, message, offboarding, unregistered, request_id } = action;
+        let Action { op, state, reason, message, offboarding, unregistered, request_id, steps, link } = action;
         let (op, about) = about(op);
         Self {
             op,
@@ -173,6 +193,8 @@ impl From<&Action> for ActionJson {
             unregistered: *unregistered,
             request_id: request_id.as_ref().map(|id| id.as_str().to_owned()),
             error: (*state == ActionState::Failed).then(|| message.clone()),
+            steps: steps.clone(),
+            link: link.clone(),
             about,
         }
     }

@@ -3,9 +3,12 @@
 mod apply;
 mod diff;
 mod json;
+mod lists;
+mod markdown;
 mod model;
 mod text;
 
 pub use apply::text as apply_text;
 pub use json::{apply_json, json, json_schema};
+pub use markdown::{MARKER, markdown};
 pub use text::{TextOptions, text};

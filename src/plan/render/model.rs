@@ -105,6 +105,9 @@ pub(super) struct AccountJson {
     /// Why it is invalid or not known, where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
+    /// Who counts as a member, or as none, on somebody's word, because members cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) told: Vec<ToldJson>,
     #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
     pub(super) digest: String,
     /// List price a month now; null where it is custom or not known.
@@ -113,6 +116,28 @@ pub(super) struct AccountJson {
     pub(super) monthly_after: Option<MoneyJson>,
     /// In the order in which they are carried out.
     pub(super) actions: Vec<ActionJson>,
+}
+
+/// A word on a person, which counts for 90 days from `at`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ToldJson {
+    pub(super) email: String,
+    pub(super) state: ToldStateJson,
+    /// What they may do, where that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access: Option<Access>,
+    /// Who said so; null for a webhook, which anybody may have sent who knows where it goes.
+    pub(super) by: Option<String>,
+    /// When it was so, in RFC 3339.
+    pub(super) at: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ToldStateJson {
+    Member,
+    Invited,
+    Absent,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -183,6 +208,13 @@ pub(super) struct ActionJson {
     /// What the server said, where it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
+    /// What a person does, in order, where it is `manual`. The first line of a step says what;
+    /// each further line is a value to type.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) steps: Vec<String>,
+    /// The page where a person does it, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) link: Option<String>,
     #[serde(flatten)]
     pub(super) about: AboutJson,
 }

@@ -1,13 +1,18 @@
 //! The plan as a person likes to read it. Foreign text in it is inert.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::domain::{Access, Email, Money, text::inert};
+use crate::domain::{Money, text::inert};
 use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan, Reason, Summary};
 use crate::plan::words::{count, describe};
+
+use super::lists;
+
+/// What a person is to know of steps that are done by hand.
+const BY_HAND: &str = "What bears * is done by hand: this service offers it to no program. The next look sees by itself \
+                       that accounts and plans are done; of members it is told: bursar ack CLIENT.";
 
 /// How a plan is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,23 +57,17 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
         }
         out.push('\n');
     }
-    full_access(&mut out, plan, paint);
-    section(
-        &mut out,
-        "Drift",
-        plan.drift.iter().map(|d| format!("{} ({}): {}", d.client, d.account_id, d.message)),
-        paint,
-    );
+    section(&mut out, "People who get full access", lists::full_access(plan).into_iter(), paint);
+    section(&mut out, "Drift", lists::drift(plan).into_iter(), paint);
+    section(&mut out, lists::TOLD, lists::told(plan).into_iter(), paint);
     unmanaged(&mut out, plan, paint);
-    let notices = plan.notices.iter().map(|notice| match &notice.client {
-        Some(client) => format!("{client}: {}", notice.message),
-        None => notice.message.clone(),
-    });
-    section(&mut out, "Look at", notices, paint);
-    let rails = plan.rails.iter().map(|rail| format!("{} {}: {}", rail.flag, rail.value, rail.message));
-    let capped = plan.rails.iter().any(|rail| rail.is_cap());
-    let pass = capped.then(|| format!("to let exactly this plan pass, once: --approve {}", plan.digest));
-    section(&mut out, "Guard rails", rails.chain(pass), paint);
+    section(&mut out, "Look at", lists::notices(plan).into_iter(), paint);
+    section(&mut out, "Guard rails", lists::rails(plan).into_iter(), paint);
+    // A single step that the server does not offer says so itself.
+    let mut actions = plan.accounts.iter().flat_map(|account| &account.actions);
+    if actions.any(|action| action.state == ActionState::Manual && action.link.is_some()) {
+        let _ = writeln!(out, "{BY_HAND}");
+    }
     if let Some(money) = money(plan) {
         let _ = writeln!(out, "{money}");
     }
@@ -77,6 +76,15 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
 }
 
 fn client(out: &mut String, account: &AccountPlan, paint: Paint) {
+    let _ = writeln!(out, "{}", head(account, paint));
+    if let Some(message) = &account.message {
+        let _ = writeln!(out, "  {} {message}", paint.colour(AnsiColor::Yellow, "!"));
+    }
+    actions(out, account.actions.iter(), paint);
+}
+
+/// The client, its account, the place of its manifest, and what it costs more or less.
+pub(super) fn head(account: &AccountPlan, paint: Paint) -> String {
     let what = match (&account.account_id, account.state) {
         (_, AccountState::Invalid) => "invalid".to_owned(),
         (Some(id), AccountState::Suspended) => format!("account {id}, suspended"),
@@ -91,12 +99,23 @@ fn client(out: &mut String, account: &AccountPlan, paint: Paint) {
     };
     let source = paint.faint(&account.source.to_string());
     let name = inert(&account.name);
-    let _ = writeln!(out, "{} ({what})  {source}{price}", paint.bold(&name));
-    if let Some(message) = &account.message {
-        let _ = writeln!(out, "  {} {message}", paint.colour(AnsiColor::Yellow, "!"));
-    }
-    for one in &account.actions {
+    format!("{} ({what})  {source}{price}", paint.bold(&name))
+}
+
+/// Actions, each on a line; below those that are done by hand their steps, in one count for
+/// the account, and each value to type on a line of its own.
+pub(super) fn actions<'a>(out: &mut String, actions: impl Iterator<Item = &'a Action>, paint: Paint) {
+    let mut steps = 0;
+    for one in actions {
         let _ = writeln!(out, "  {}", action(one, paint));
+        for step in &one.steps {
+            steps += 1;
+            let mut lines = step.lines();
+            let _ = writeln!(out, "    {steps}. {}", lines.next().unwrap_or_default());
+            for value in lines {
+                let _ = writeln!(out, "       {value}");
+            }
+        }
     }
 }
 
@@ -115,7 +134,7 @@ pub(super) fn action(action: &Action, paint: Paint) -> String {
     match action.state {
         ActionState::Planned => format!("{sign} {message}"),
         ActionState::Applied => format!("{sign} {what}: done"),
-        ActionState::Manual => format!("{sign} {message}"),
+        ActionState::Manual => format!("{sign} {what}, by hand"),
         ActionState::Failed => {
             let id = action.request_id.as_ref().map_or_else(String::new, |id| format!(", request id {id}"));
             let again = if message.contains("request id") { String::new() } else { id };
@@ -145,26 +164,6 @@ fn sign(action: &Action) -> (&'static str, AnsiColor) {
         }
         Op::RemoveMember { .. } | Op::Unsubscribe { .. } => ("-", AnsiColor::Red),
     }
-}
-
-/// Who can do everything where they could not before: each person once, with the clients.
-fn full_access(out: &mut String, plan: &Plan, paint: Paint) {
-    let mut people: BTreeMap<&Email, Vec<&str>> = BTreeMap::new();
-    for account in &plan.accounts {
-        for action in account.actions.iter().filter(|action| action.is_planned()) {
-            if let Op::AddMember { email, access: Access::Full, .. } | Op::SetAccess { email, to: Access::Full, .. } =
-                &action.op
-            {
-                people.entry(email).or_default().push(&account.name);
-            }
-        }
-    }
-    let lines = people.iter().map(|(email, clients)| {
-        let clients: Vec<String> = clients.iter().map(|name| inert(name).into_owned()).collect();
-        let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
-        format!("{email}: {}", crate::plan::matching::join_and(&clients))
-    });
-    section(out, "People who get full access", lines, paint);
 }
 
 fn unmanaged(out: &mut String, plan: &Plan, paint: Paint) {
@@ -210,7 +209,7 @@ pub(super) fn section(out: &mut String, title: &str, lines: impl Iterator<Item =
     out.push('\n');
 }
 
-fn signed(money: Money) -> String {
+pub(super) fn signed(money: Money) -> String {
     if money > Money::ZERO { format!("+{money}") } else { money.to_string() }
 }
 
@@ -227,7 +226,7 @@ fn money(plan: &Plan) -> Option<String> {
     Some(format!("List price a month in USD: {before} now, {after} after, {delta}{custom}"))
 }
 
-fn summary(plan: &Plan) -> String {
+pub(super) fn summary(plan: &Plan) -> String {
     let Summary {
         create_account,
         update_account,

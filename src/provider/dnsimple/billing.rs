@@ -6,8 +6,8 @@ use jiff::civil::Date;
 use serde::de::{Deserializer, Error as _};
 
 use super::read::Reader;
-use super::wire::{Listed, money, time};
 use crate::domain::{AccountId, Foreign, Money};
+use crate::provider::wire::json::{Listed, money, time};
 use crate::provider::{ApiError, Billing, Charge};
 
 /// A charge as it goes over the wire.

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::http::ANSWER_CAP;
-use super::http::PAGE_CAP;
-use super::read::{List, Reader, is_absent};
-use super::wire::{AccountJson, PlanJson, WhoamiJson, capabilities, is_id};
+use super::json::{AccountJson, PlanJson, WhoamiJson, capabilities};
+use super::read::{List, Reader};
 use crate::domain::{AccountId, AccountName};
+use crate::provider::wire::json::is_id;
+use crate::provider::wire::{ANSWER_CAP, PAGE_CAP, is_absent};
 use crate::provider::{ApiError, Capabilities, Examine, Greeting, Holder, Paging, QuotaLeft};
 
 #[async_trait]
@@ -43,8 +43,8 @@ impl Examine for Reader {
         let entries = envelope.data.len() as u64;
         Ok(match envelope.pagination {
             None => Paging::OnePage { entries },
-            Some(page) if page.per_page == 1 && entries <= 1 => Paging::Honoured { total: page.total_entries },
-            Some(page) => Paging::Other { per_page: page.per_page, entries },
+            Some(page) if page.per_page == 1 && entries <= 1 => Paging::Honoured { total: Some(page.total_entries) },
+            Some(page) => Paging::Other { per_page: Some(page.per_page), entries },
         })
     }
 

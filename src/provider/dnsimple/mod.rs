@@ -7,21 +7,20 @@
 
 mod billing;
 mod examine;
-mod http;
-mod pages;
-mod quota;
+mod json;
 mod read;
-mod wire;
+mod webhooks;
 mod write;
 
 use std::sync::Arc;
 
-pub use quota::Quota;
 pub use read::Reader;
 pub use write::Writer;
 
 pub use super::transport::{ConnectError, Timeouts};
 use super::transport::{Https, Transport};
+pub use super::wire::Quota;
+use super::wire::Wire;
 use super::{BaseUrl, Capabilities, Token};
 
 /// How the driver is set up.
@@ -76,6 +75,7 @@ pub fn connect(config: Config) -> Result<Reader, ConnectError> {
 
 /// Sets the driver up over a transport, whose deadlines are its own. Nothing is sent yet.
 pub fn connect_over(config: Config, transport: Arc<dyn Transport>) -> Reader {
-    let wire = http::Wire::new(config.base_url.clone(), config.token.clone(), transport);
+    let owner = (config.base_url.clone(), config.token.clone());
+    let wire = Wire::new(owner, transport, config.read_retries, json::refusal);
     Reader::new(wire, config)
 }

@@ -1,39 +1,29 @@
 //! Reading: lists page by page until complete, retried where nothing clear came back.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use backon::{ExponentialBuilder, Retryable as _};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::Instant;
 
-use super::http::{ANSWER_CAP, Answer, Call, PAGE_CAP, Wire};
-use super::pages::{Fault, Next, Progress};
-use super::quota::Quota;
-use super::wire::{
-    AccountJson, Envelope, Listed, MemberJson, PlanJson, SubscriptionJson, WhoamiJson, capabilities, is_id,
-};
+use super::json::{AccountJson, Envelope, MemberJson, PlanJson, SubscriptionJson, WhoamiJson, capabilities};
 use super::write::Writer;
 use super::{AccountManagement, Config};
 use crate::domain::AccountId;
+use crate::provider::wire::json::{Listed, is_id};
+use crate::provider::wire::pages::{Counted, Next};
+use crate::provider::wire::{ANSWER_CAP, Answer, PAGE_CAP, Quota, Wire, id_order, is_absent};
 use crate::provider::{Account, ApiError, ApiErrorKind, Capabilities, Capability, Identity, Member, Offer, Read};
 use crate::provider::{Scope, Subscription};
 
 /// Entries asked for a page, the most that the API gives.
 const PER_PAGE: &str = "100";
-/// The most that one list may weigh, all its pages together, in bytes.
-const LIST_CAP: usize = 64 << 20;
-/// The first pause before a read is tried again; doubled, and jittered.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Reads the account API. Clones share connections, count, quota and what was offered.
 #[derive(Debug, Clone)]
 pub struct Reader {
     pub(super) wire: Arc<Wire>,
-    retries: usize,
     overrule: Option<Capabilities>,
     /// Whether account management may be asked for at all.
     pub(super) allowed: bool,
@@ -53,17 +43,11 @@ pub(super) struct List<T> {
     pub(super) capabilities: Option<Vec<Value>>,
 }
 
-/// Why a list was not read to its end.
-enum Interrupted {
-    Failed(ApiError),
-    Incomplete(Fault, Answer),
-}
-
 impl Reader {
     pub(super) fn new(wire: Wire, config: Config) -> Self {
-        let Config { base_url, token: _, capabilities, account_management, timeouts: _, read_retries } = config;
+        let Config { base_url, token: _, capabilities, account_management, timeouts: _, read_retries: _ } = config;
         let allowed = account_management == AccountManagement::On || !base_url.is_vendor();
-        Self { wire: Arc::new(wire), retries: read_retries, overrule: capabilities, allowed, offered: Arc::default() }
+        Self { wire: Arc::new(wire), overrule: capabilities, allowed, offered: Arc::default() }
     }
 
     /// The writer of the same token: one count, one quota.
@@ -73,7 +57,7 @@ impl Reader {
 
     /// The quota as the last answer told it; `None` where nothing is limited or known.
     pub fn quota(&self) -> Option<Quota> {
-        self.wire.meter.quota(Instant::now())
+        self.wire.quota()
     }
 
     /// One GET and its JSON, tried again where nothing clear came back; never after a refusal.
@@ -83,70 +67,33 @@ impl Reader {
         url: &Url,
         cap: usize,
     ) -> Result<(Envelope<T>, Answer), ApiError> {
-        let pauses =
-            ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_times(self.retries).with_jitter();
-        let once = || async {
-            let call = Call { method: Method::GET, route, url: url.clone(), body: None, key: None, cap };
-            let answer = self.wire.exchange(call).await?;
-            Ok((self.wire.parse(&answer)?, answer))
-        };
-        once.retry(pauses).when(worth_another_try).await
+        self.wire.read(route, url, cap).await
     }
 
-    /// Every page of a list, or an error. Where the totals moved meanwhile, once more from
-    /// the start.
-    pub(super) async fn list<T: DeserializeOwned + Listed>(
+    /// Every page of a list, or an error.
+    pub(super) async fn list<T: DeserializeOwned + Listed + Send>(
         &self,
         route: &'static str,
         url: Url,
     ) -> Result<List<T>, ApiError> {
-        let first = self.list_once(route, &url).await;
-        let read = match first {
-            Err(Interrupted::Incomplete(Fault::Changed, _)) => self.list_once(route, &url).await,
-            read => read,
+        let page = |number: u64| {
+            let mut url = url.clone();
+            url.query_pairs_mut().append_pair("page", &number.to_string()).append_pair("per_page", PER_PAGE);
+            url
         };
-        read.map_err(|interrupted| match interrupted {
-            Interrupted::Failed(error) => error,
-            Interrupted::Incomplete(fault, answer) => self.wire.unclear(&answer, &fault.words()),
-        })
-    }
-
-    async fn list_once<T: DeserializeOwned + Listed>(
-        &self,
-        route: &'static str,
-        url: &Url,
-    ) -> Result<List<T>, Interrupted> {
-        let mut list = List { entries: Vec::new(), capabilities: None };
-        let (mut progress, mut number, mut weight) = (Progress::default(), 1, 0);
-        loop {
-            let (envelope, answer) = self.page::<T>(route, url, number).await.map_err(Interrupted::Failed)?;
+        let mut beside = None;
+        let turn = |progress: &mut Counted, envelope: Envelope<Vec<T>>, _: &Url, _: &Answer| {
             let Envelope { data, pagination, capabilities } = envelope;
-            weight += answer.body.len();
-            if weight > LIST_CAP {
-                return Err(Interrupted::Incomplete(Fault::Broken("it weighs more than 64 MiB"), answer));
-            }
-            let next = match progress.accept(pagination, data.iter().map(T::listed_id)) {
-                Ok(next) => next,
-                Err(fault) => return Err(Interrupted::Incomplete(fault, answer)),
+            let next = progress.accept(pagination, data.iter().map(T::listed_id))?;
+            beside = beside.take().or(capabilities);
+            let next = match next {
+                Next::Page(number) => Some(page(number)),
+                Next::End => None,
             };
-            list.capabilities = list.capabilities.or(capabilities);
-            list.entries.extend(data);
-            match next {
-                Next::Page(next) => number = next,
-                Next::End => return Ok(list),
-            }
-        }
-    }
-
-    async fn page<T: DeserializeOwned>(
-        &self,
-        route: &'static str,
-        url: &Url,
-        number: u64,
-    ) -> Result<(Envelope<Vec<T>>, Answer), ApiError> {
-        let mut url = url.clone();
-        url.query_pairs_mut().append_pair("page", &number.to_string()).append_pair("per_page", PER_PAGE);
-        self.get(route, &url, PAGE_CAP).await
+            Ok((data, next))
+        };
+        let entries = self.wire.list(route, page(1), turn).await?;
+        Ok(List { entries, capabilities: beside })
     }
 
     /// The address of an endpoint below an account.
@@ -206,21 +153,6 @@ impl Reader {
     }
 }
 
-fn worth_another_try(error: &ApiError) -> bool {
-    match error.kind {
-        ApiErrorKind::NotSent { .. } | ApiErrorKind::Unclear { .. } => true,
-        ApiErrorKind::Refused { .. } | ApiErrorKind::AccountToken | ApiErrorKind::Quota { .. } => false,
-    }
-}
-
-/// Ascending ids: numbers by their value, whatever else behind them by its text.
-fn id_order(id: &AccountId) -> (bool, u128, String) {
-    match id.as_str().parse() {
-        Ok(number) => (false, number, String::new()),
-        Err(_) => (true, 0, id.as_str().to_owned()),
-    }
-}
-
 #[async_trait]
 impl Read for Reader {
     async fn identity(&self) -> Result<Identity, ApiError> {
@@ -232,7 +164,9 @@ impl Read for Reader {
                 let scope = Scope { api_url: self.wire.base.to_string(), user_id, world: answer.world };
                 Ok(Identity { scope, email })
             }
-            WhoamiJson { user: None, account: Some(_) } => Err(self.wire.account_token(&answer)),
+            WhoamiJson { user: None, account: Some(_) } => {
+                Err(self.wire.bad_answer(&answer, ApiErrorKind::AccountToken))
+            }
             WhoamiJson { user: None, account: None } => {
                 Err(self.wire.unclear(&answer, "neither a user nor an account stands behind the token"))
             }
@@ -307,9 +241,4 @@ impl Read for Reader {
     fn requests_sent(&self) -> u64 {
         self.wire.requests_sent()
     }
-}
-
-/// Absent, in the API's own words; a gateway's 404 page proves nothing.
-pub(super) fn is_absent(error: &ApiError) -> bool {
-    matches!(error.kind, ApiErrorKind::Refused { status: 404, .. })
 }

@@ -8,9 +8,9 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::http::{ANSWER_CAP, Answer, Call, Wire};
-use super::wire::{AccountJson, MemberJson, SubscriptionJson, is_id};
+use super::json::{AccountJson, Envelope, MemberJson, SubscriptionJson};
 use crate::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
+use crate::provider::wire::{Answer, Target, Wire};
 use crate::provider::{Account, AccountPatch, ApiError, Grant, IdempotencyKey, Member, NewAccount, Subscription};
 use crate::provider::{SubscriptionState, Write, Written};
 
@@ -19,13 +19,6 @@ use crate::provider::{SubscriptionState, Write, Written};
 pub struct Writer {
     wire: Arc<Wire>,
     allowed: bool,
-}
-
-/// Where a write goes: the route as it is told, and its path.
-struct Target<'a> {
-    method: Method,
-    route: &'static str,
-    path: &'a [&'a str],
 }
 
 impl Writer {
@@ -39,39 +32,33 @@ impl Writer {
         body: Option<Value>,
         key: Option<&IdempotencyKey>,
     ) -> Result<Answer, ApiError> {
-        let Target { method, route, path } = target;
         if !self.allowed {
             let why = "account management on the vendor's own hosts is off; --account-management on switches it on";
-            return Err(self.wire.not_sent((&method, route), why));
+            return Err(self.wire.not_sent((&target.method, target.route), why));
         }
-        if !path.iter().all(|segment| is_id(segment)) {
-            return Err(self.wire.not_sent((&method, route), "the id of the account or the member is not one"));
-        }
-        let url = self.wire.base.endpoint(path);
-        self.wire.exchange(Call { method, route, url, body, key, cap: ANSWER_CAP }).await
+        self.send_published(target, body, key).await
+    }
+
+    /// Sends to an endpoint that the vendor publishes, whatever is allowed of the others.
+    pub(super) async fn send_published(
+        &self,
+        target: Target<'_>,
+        body: Option<Value>,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Answer, ApiError> {
+        self.wire.write(target, body, key).await
     }
 
     /// The body of an answer, where `disagreement` finds none with the request.
-    fn agreed<J: DeserializeOwned, T>(
+    pub(super) fn agreed<J: DeserializeOwned, T>(
         &self,
         answer: &Answer,
         into: impl FnOnce(J) -> T,
         disagreement: impl FnOnce(&T) -> Option<&'static str>,
     ) -> Result<Written<T>, ApiError> {
-        let said = into(self.wire.parse::<J>(answer)?.data);
-        match disagreement(&said) {
-            None => Ok(Written { value: said, request_id: answer.request_id().cloned() }),
-            Some(other) => Err(self.wire.unclear(answer, &format!("the answer names {other} than the request"))),
-        }
-    }
-
-    /// A deletion is answered with nothing at all.
-    fn emptied(&self, answer: &Answer) -> Result<Written<()>, ApiError> {
-        if answer.status() == 204 {
-            Ok(Written { value: (), request_id: answer.request_id().cloned() })
-        } else {
-            Err(self.wire.unclear(answer, "another answer than 204"))
-        }
+        let said = into(self.wire.parse::<Envelope<J>>(answer)?.data);
+        let other = disagreement(&said);
+        self.wire.agreed(answer, said, other)
     }
 }
 
@@ -158,7 +145,7 @@ impl Write for Writer {
     async fn delete_subscription(&self, id: &AccountId) -> Result<Written<()>, ApiError> {
         let path = &[id.as_str(), "subscription"];
         let target = Target { method: Method::DELETE, route: "/{account}/subscription", path };
-        self.emptied(&self.send(target, None, None).await?)
+        self.wire.emptied(&self.send(target, None, None).await?)
     }
 
     async fn add_member(&self, id: &AccountId, email: &Email, grant: &Grant) -> Result<Written<Member>, ApiError> {
@@ -187,7 +174,7 @@ impl Write for Writer {
     async fn remove_member(&self, id: &AccountId, member: &MemberId) -> Result<Written<()>, ApiError> {
         let path = &[id.as_str(), "members", member.as_str()];
         let target = Target { method: Method::DELETE, route: "/{account}/members/{member}", path };
-        self.emptied(&self.send(target, None, None).await?)
+        self.wire.emptied(&self.send(target, None, None).await?)
     }
 }
 

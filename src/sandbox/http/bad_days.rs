@@ -72,8 +72,6 @@ pub fn says_quota_is_used_up(request: &Request) -> bool {
     matches!(request.extensions().get(), Some(Drawn(Fault { kind: Kind::Quota429, after: _ })))
 }
 
-/// The quota that is said to be used up, in requests an hour.
-pub const QUOTA: u32 = 2400;
 /// How long it is said to be used up.
 pub const QUOTA_PAUSE_SECONDS: i64 = 2;
 

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::extract::{Body, ListAsk, Within};
 use super::problem::{ErrorBody, Problem};
 use super::wire::{Charge, Data, Page, Webhook, WebhookAsk};
-use crate::sandbox::rules::{Faults, accounts};
+use crate::sandbox::rules::{Faults, webhooks};
 use crate::sandbox::service::Service;
 use crate::sandbox::world::{AccountId, WebhookId};
 
@@ -105,7 +105,7 @@ pub async fn register(
     Within(account): Within<AccountId>,
     Body(ask): Body<WebhookAsk>,
 ) -> Result<(StatusCode, Json<Data<Webhook>>), Problem> {
-    let webhook = service.change(move |m| accounts::register_webhook(m, account, ask.url.as_deref())).await?;
+    let webhook = service.change(move |m| webhooks::register(m, account, ask.url.as_deref())).await?;
     Ok((StatusCode::CREATED, Json(Data { data: Webhook::from(&webhook) })))
 }
 
@@ -120,7 +120,7 @@ pub async fn webhook(
     State(service): State<Arc<Service>>,
     Within((account, id)): Within<(AccountId, WebhookId)>,
 ) -> Result<Json<Data<Webhook>>, Problem> {
-    let found = service.look(|m| accounts::webhook(m, account, id).map(Webhook::from)).await?;
+    let found = service.look(|m| webhooks::find(m, account, id).map(Webhook::from)).await?;
     Ok(Json(Data { data: found }))
 }
 
@@ -135,6 +135,6 @@ pub async fn unregister(
     State(service): State<Arc<Service>>,
     Within((account, id)): Within<(AccountId, WebhookId)>,
 ) -> Result<StatusCode, Problem> {
-    service.change(move |m| accounts::remove_webhook(m, account, id)).await?;
+    service.change(move |m| webhooks::remove(m, account, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -66,17 +66,16 @@ pub struct PageAsk {
     per_page: u64,
 }
 
-/// The parameters of a list.
+/// The parameters of a list, whose pages have so many entries unless another number is given.
 #[derive(Debug)]
-pub struct ListAsk {
+pub struct ListAsk<const PER_PAGE: u64 = 30> {
     pub page: PageAsk,
     parameters: HashMap<String, String>,
 }
 
-const DEFAULT_PER_PAGE: u64 = 30;
 const MOST_PER_PAGE: u64 = 100;
 
-impl ListAsk {
+impl<const PER_PAGE: u64> ListAsk<PER_PAGE> {
     /// A parameter by its name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str)
@@ -97,14 +96,13 @@ impl ListAsk {
                 default
             }
         };
-        let page =
-            PageAsk { page: number("page", 1), per_page: number("per_page", DEFAULT_PER_PAGE).min(MOST_PER_PAGE) };
+        let page = PageAsk { page: number("page", 1), per_page: number("per_page", PER_PAGE).min(MOST_PER_PAGE) };
         faults.refuse_if_any()?;
         Ok(Self { page, parameters })
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for ListAsk {
+impl<S: Send + Sync, const PER_PAGE: u64> FromRequestParts<S> for ListAsk<PER_PAGE> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -138,7 +136,7 @@ mod tests {
 
     fn ask(parameters: &[(&str, &str)]) -> Result<PageAsk, Refusal> {
         let all = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        ListAsk::read(all).map(|list| list.page)
+        ListAsk::<30>::read(all).map(|list| list.page)
     }
 
     #[test]

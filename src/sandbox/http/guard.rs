@@ -71,7 +71,7 @@ fn is_loopback_host(host: &str) -> bool {
 
 /// The API's own gate: counts, then looks at the quota and the token.
 pub async fn api(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
-    if let Err(error) = service.count(route(&request)).await {
+    if let Err(error) = service.count(route(&request, service.terms.dialect.base_path())).await {
         return Problem::from(error).into_response();
     }
     let asker = if bears(request.headers(), &service.token) { Asker::User } else { Asker::Stranger };
@@ -92,7 +92,7 @@ pub async fn api(State(service): State<Arc<Service>>, request: Request, next: Ne
     }
     if is_spoilt {
         let headers = answer.headers_mut();
-        headers.insert("x-ratelimit-limit", bad_days::QUOTA.into());
+        headers.insert("x-ratelimit-limit", service.terms.dialect.usual_rate_limit().into());
         headers.insert("x-ratelimit-remaining", 0.into());
         let reset = service.machine_time().as_second() + bad_days::QUOTA_PAUSE_SECONDS;
         headers.insert("x-ratelimit-reset", reset.into());
@@ -101,7 +101,7 @@ pub async fn api(State(service): State<Arc<Service>>, request: Request, next: Ne
 }
 
 /// The method and route, `POST /v2/{account}/members`; a bounded number of them.
-fn route(request: &Request) -> String {
+fn route(request: &Request, base_path: &str) -> String {
     let method = request.method().as_str();
     let method = if matches!(method, "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") {
         method
@@ -109,7 +109,10 @@ fn route(request: &Request) -> String {
         "OTHER"
     };
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    format!("{method} {}", path.filter(|path| *path != "/v2").unwrap_or("/v2/(unknown)"))
+    match path.filter(|path| *path != base_path) {
+        Some(path) => format!("{method} {path}"),
+        None => format!("{method} {base_path}/(unknown)"),
+    }
 }
 
 fn bears(headers: &HeaderMap, token: &str) -> bool {

@@ -65,9 +65,12 @@ impl From<Stop> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Refusal { status, message, errors } = self.0;
+        let Refusal { status, message, errors } = self.0.clone();
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(ErrorBody { message, errors })).into_response()
+        let mut answer = (status, Json(ErrorBody { message, errors })).into_response();
+        // For a dialect that words it otherwise.
+        answer.extensions_mut().insert(self.0);
+        answer
     }
 }
 

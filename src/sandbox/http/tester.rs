@@ -18,10 +18,11 @@ use super::problem::Problem;
 use super::wire::{Account, Include, Member};
 use crate::sandbox::delays::{Delays, LONGEST};
 use crate::sandbox::faults::{Faults, Wish};
+use crate::sandbox::netlify::place_of;
 use crate::sandbox::rules::people::{Arrangement, SignUp};
 use crate::sandbox::rules::{members, people, time};
 use crate::sandbox::service::{Service, locked};
-use crate::sandbox::world::{self, Access, MemberId, Totals};
+use crate::sandbox::world::{self, Access, Totals};
 
 /// The routes of the tester's side.
 pub fn routes() -> Router<Arc<Service>> {
@@ -58,7 +59,8 @@ async fn sign_up(
     Ok((status, Json(json!({ "data": super::wire::User::from(&user) }))))
 }
 
-async fn accept(State(service): State<Arc<Service>>, Within(id): Within<MemberId>) -> Result<Json<Value>, Problem> {
+async fn accept(State(service): State<Arc<Service>>, Within(id): Within<String>) -> Result<Json<Value>, Problem> {
+    let id = place_of(&id).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "Not found"))?;
     let member = service.change(move |m| members::accept(m, id)).await?;
     Ok(Json(json!({ "data": Member::from(&member) })))
 }

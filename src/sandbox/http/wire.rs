@@ -215,7 +215,7 @@ pub struct Plans {
 impl Plans {
     /// What is offered under these terms.
     pub fn under(terms: &Terms) -> Self {
-        let offered = Extension::ALL.into_iter().filter(|extension| terms.offers(*extension));
+        let offered = Extension::TOLD.into_iter().filter(|extension| terms.offers(*extension));
         Self {
             data: catalogue::PLANS.iter().map(Plan::from).collect(),
             capabilities: offered.map(|extension| extension.name().to_owned()).collect(),
@@ -269,7 +269,7 @@ impl From<&world::Charge> for Charge {
 pub struct Webhook {
     id: u64,
     url: String,
-    /// Set where deliveries failed too often; the sandbox delivers none.
+    /// Set where deliveries failed too often; the sandbox gives up single deliveries, and suppresses nothing.
     #[schema(value_type = Option<String>, format = DateTime)]
     suppressed_at: Option<Timestamp>,
 }

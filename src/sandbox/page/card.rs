@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::view::{MOST, Mode, day, each, moment};
-use crate::sandbox::catalogue::{PLANS, Standing};
+use crate::sandbox::catalogue::Standing;
 use crate::sandbox::rules::Moment;
 use crate::sandbox::rules::time::DUNNING;
 use crate::sandbox::world::{Access, Account, Member, Subscription, same_email};
@@ -24,15 +24,15 @@ pub fn card(m: &Moment, account: &Account, mode: Mode) -> Markup {
                     input type="email" name="email" placeholder="New member" required aria-label={ "New member of " (name) };
                     button { "Add by hand" }
                 }
-                (changes(account, subscription))
+                (changes(m, account, subscription))
             }
         }
     }
 }
 
-fn changes(account: &Account, subscription: Option<&Subscription>) -> Markup {
+fn changes(m: &Moment, account: &Account, subscription: Option<&Subscription>) -> Markup {
     let Account { id, name, email, created_at: _, updated_at: _ } = account;
-    let on_sale = PLANS.iter().filter(|plan| plan.standing == Standing::OnSale);
+    let on_sale = m.terms.dialect.plans().iter().filter(|plan| plan.standing == Standing::OnSale);
     let has = |plan: &str| subscription.is_some_and(|it| it.plan_identifier == plan);
     html! {
         details {
@@ -94,7 +94,7 @@ fn member_row(m: &Moment, account: &Account, member: &Member, mode: Mode) -> Mar
     html! {
         tr {
             td { (member.email) @if is_us { " " span.quiet { "(the token’s user)" } } }
-            td.short { @match member.access { Access::Full => "full", Access::Limited => span.quiet { "limited" } } }
+            td.short { span.quiet[member.access == Access::Limited] { (m.terms.dialect.access_word(m.world, member)) } }
             td.short { @if member.user_id.is_some() { "active" } @else { span.warn { "invited" } } }
             @if mode == Mode::Act {
                 td.does {

@@ -116,6 +116,22 @@ pub async fn accept(State(service): State<Arc<Service>>, Within(id): Within<Memb
 }
 
 #[derive(Debug, Deserialize)]
+pub struct Naming {
+    name: String,
+    email: String,
+}
+
+/// The token's user adds a new account, as on the service's own pages.
+pub async fn add_account(State(service): State<Arc<Service>>, form: Filled<Naming>) -> Redirect {
+    let Naming { name, email } = filled!(service, form);
+    let done = service.change_as_us(move |m| m.terms.dialect.create(m, &name, email.trim())).await;
+    match done {
+        Ok(id) => back_to(&service, id, Ok(format!("Account {id} was added."))),
+        Err(stop) => back(&service, Err(stop)),
+    }
+}
+
+#[derive(Debug, Deserialize)]
 pub struct NewAccount {
     name: String,
     email: String,
@@ -143,12 +159,6 @@ pub async fn make_account(State(service): State<Arc<Service>>, form: Filled<NewA
     }
 }
 
-#[derive(Debug, Deserialize)]
-pub struct Naming {
-    name: String,
-    email: String,
-}
-
 /// Somebody changes name or notification email.
 pub async fn rename(
     State(service): State<Arc<Service>>,
@@ -174,7 +184,7 @@ pub async fn choose_plan(
     form: Filled<PlanAndSeats>,
 ) -> Redirect {
     let PlanAndSeats { plan, seats } = filled!(service, form);
-    let done = service.change_as_us(move |m| subscription::choose(m, id, Some(&plan), Some(seats))).await;
+    let done = service.change_as_us(move |m| m.terms.dialect.choose(m, id, &plan, seats)).await;
     let done = done.and_then(|bought| bought.map_err(Stop::from));
     back_to(&service, id, done.map(|_| format!("The plan of account {id} was chosen.")))
 }
@@ -192,8 +202,8 @@ pub async fn add_member(
     form: Filled<Person>,
 ) -> Redirect {
     let email = filled!(service, form).email.trim().to_owned();
-    let done = service.change_by_hand(id, None, move |m| members::add(m, id, Some(&email), None)).await;
-    back_to(&service, id, done.map(|member| format!("{} was added to account {id}.", member.email)))
+    let done = service.change_by_hand(id, None, move |m| m.terms.dialect.add_member(m, id, &email)).await;
+    back_to(&service, id, done.map(|email| format!("{email} was added to account {id}.")))
 }
 
 /// Somebody else removes a member, whoever it is.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
 use super::card;
-use crate::sandbox::catalogue::{Cents, PLANS, Period, Standing};
-use crate::sandbox::rules::{MemberMode, Moment};
+use crate::sandbox::catalogue::{Cents, Period, Standing};
+use crate::sandbox::rules::{Extension, MemberMode, Moment};
 use crate::sandbox::world::Totals;
 
 /// Accounts, people and members of one account shown at most; a page of thousands helps
@@ -45,7 +45,7 @@ pub fn page(m: &Moment, notice: Option<&str>, requests: &BTreeMap<String, u64>, 
                     @if mode == Mode::Act { (clock()) }
                     (people(m, mode))
                     (accounts(m, mode))
-                    (plans())
+                    (plans(m))
                     (mails(m))
                     (charges(m, mode))
                     (ledger(m, requests))
@@ -155,6 +155,16 @@ fn accounts(m: &Moment, mode: Mode) -> Markup {
         section #accounts {
             h2 { "Accounts" }
             @if all.is_empty() { p.quiet { "None yet." } }
+            @if mode == Mode::Act {
+                @if !m.terms.offers(Extension::AccountManagement) {
+                    p.quiet { "The API here tells of accounts and changes none of them: whatever is to be done is done on this page." }
+                }
+                form #new-account method="post" action="/page/new-account" {
+                    input name="name" placeholder="Name" required aria-label="Name of a new account";
+                    input type="email" name="email" placeholder="Notification email" required aria-label="Notification email of a new account";
+                    button.main { "Add new account" }
+                }
+            }
             div.cards { @for account in all.values().rev().take(MOST) { (card::card(m, account, mode)) } }
             @if all.len() > MOST { p.quiet { "And " (all.len() - MOST) " older ones." } }
             @if mode == Mode::Act {
@@ -166,7 +176,7 @@ fn accounts(m: &Moment, mode: Mode) -> Markup {
                         input name="owner" placeholder="Owner, if not the agency" aria-label="Owner";
                         select name="plan" aria-label="Plan" {
                             option value="" { "no plan" }
-                            @for plan in &PLANS { option value=(plan.identifier) { (plan.identifier) } }
+                            @for plan in m.terms.dialect.plans() { option value=(plan.identifier) { (plan.identifier) } }
                         }
                         button { "Make it" }
                     }
@@ -176,7 +186,7 @@ fn accounts(m: &Moment, mode: Mode) -> Markup {
     }
 }
 
-fn plans() -> Markup {
+fn plans(m: &Moment) -> Markup {
     let price = |price: Option<Cents>| price.map_or_else(|| "–".to_owned(), |price| price.to_string());
     html! {
         section #plans {
@@ -187,7 +197,7 @@ fn plans() -> Markup {
                         tr { th { "Plan" } th { "Family" } th.number { "USD" } th {} th.number { "A seat more" } th { "Members" } th { "On sale" } }
                     }
                     tbody {
-                        @for plan in &PLANS {
+                        @for plan in m.terms.dialect.plans() {
                             tr {
                                 td { code { (plan.identifier) } }
                                 td { (plan.family) }

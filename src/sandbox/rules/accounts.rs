@@ -1,13 +1,14 @@
-//! Accounts: creating, renaming, and the webhooks that are registered for them.
+//! Accounts: creating and renaming.
 
-use crate::sandbox::world::{Access, Account, AccountId, Change, Draft, Member, Webhook, WebhookId, same_email};
+use crate::sandbox::world::{Access, Account, AccountId, Change, Draft, Member, same_email};
 
 use super::{Door, Faults, Moment, Refusal, is_email, moved};
 
 /// The most characters in the name of an account.
 const LONGEST_NAME: usize = 255;
 
-fn check_name(name: &str, faults: &mut Faults) {
+/// Notes what is wrong with the name of an account.
+pub fn check_name(name: &str, faults: &mut Faults) {
     if name.trim().is_empty() {
         faults.note("name", "can't be blank");
     } else if name.chars().count() > LONGEST_NAME {
@@ -78,35 +79,4 @@ pub fn update(m: &Moment, id: AccountId, name: Option<&str>, email: Option<&str>
     let changed = Account { name: name.to_owned(), email: email.to_owned(), ..moved(account, m.now) };
     draft.put(Change::PutAccount(changed.clone()));
     Ok((draft, changed))
-}
-
-/// Registers a webhook; its URL must be HTTPS.
-pub fn register_webhook(m: &Moment, id: AccountId, url: Option<&str>) -> Result<(Draft, Webhook), Refusal> {
-    m.managed(id)?;
-    let url = url.unwrap_or_default();
-    let mut faults = Faults::default();
-    let host = url.strip_prefix("https://").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
-    if host.is_empty() || url.len() > 2_000 || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        faults.note("url", "must be an HTTPS URL");
-    }
-    faults.refuse_if_any()?;
-    let mut draft = Draft::of(m.world);
-    let webhook = Webhook { id: draft.next_webhook(), account_id: id, url: url.to_owned() };
-    draft.put(Change::PutWebhook(webhook.clone()));
-    Ok((draft, webhook))
-}
-
-/// A webhook of this account.
-pub fn webhook<'w>(m: &Moment<'w>, account: AccountId, id: WebhookId) -> Result<&'w Webhook, Refusal> {
-    m.managed(account)?;
-    let found = m.world.webhooks.get(&id).filter(|webhook| webhook.account_id == account);
-    found.ok_or_else(|| Refusal::absent("Webhook", id.0))
-}
-
-/// Removes a webhook.
-pub fn remove_webhook(m: &Moment, account: AccountId, id: WebhookId) -> Result<(Draft, ()), Refusal> {
-    webhook(m, account, id)?;
-    let mut draft = Draft::of(m.world);
-    draft.put(Change::DropWebhook(id));
-    Ok((draft, ()))
 }

@@ -30,22 +30,25 @@ pub fn add(m: &Moment, id: AccountId, email: Option<&str>, access: Option<&str>)
         access: access.unwrap_or(Access::Full),
         created_at: m.now,
     };
-    let subject = match m.terms.member_mode {
-        MemberMode::Invite => format!("You are invited to {}", account.name),
-        MemberMode::Registered => format!("You were added to {}", account.name),
-    };
     if m.terms.member_mode == MemberMode::Registered {
         member.user_id = user.map(|user| user.id);
     }
-    let mail = Mail { id: draft.next_mail(), account_id: id, to: email.to_owned(), subject, at: m.now };
     draft.put(Change::PutMember(member.clone()));
-    draft.put(Change::PutMail(mail));
+    tell_newcomer(m, &mut draft, account, email, m.terms.member_mode == MemberMode::Invite);
     m.touch(&mut draft, id);
     if m.door == Door::Api {
         draft.meta.totals.members_added += 1;
         draft.meta.totals.invitations_sent += u64::from(member.user_id.is_none());
     }
     Ok((draft, member))
+}
+
+/// Tells somebody by mail that they were invited or added.
+pub fn tell_newcomer(m: &Moment, draft: &mut Draft, account: &Account, email: &str, is_invited: bool) {
+    let what = if is_invited { "are invited" } else { "were added" };
+    let subject = format!("You {what} to {}", account.name);
+    let mail = Mail { id: draft.next_mail(), account_id: account.id, to: email.to_owned(), subject, at: m.now };
+    draft.put(Change::PutMail(mail));
 }
 
 /// The access asked for; `Ok(None)` where the word is not one, or none was said.
@@ -97,7 +100,7 @@ fn find<'w>(m: &Moment<'w>, account: AccountId, id: MemberId) -> Result<&'w Memb
 }
 
 /// Whether nobody else in the account has full access.
-fn is_last_in_charge(m: &Moment, member: &Member) -> bool {
+pub fn is_last_in_charge(m: &Moment, member: &Member) -> bool {
     let in_charge = |other: &&Member| other.access == Access::Full && other.user_id.is_some();
     !m.world.members_of(member.account_id).iter().filter(in_charge).any(|other| other.id != member.id)
 }
@@ -157,6 +160,7 @@ pub fn accept(m: &Moment, id: MemberId) -> Result<(Draft, Member), Refusal> {
         Some(user) => user.id,
         None => super::people::enter(m, &mut draft, &member.email).id,
     };
+    draft.actor = Some(user_id);
     let joined = Member { user_id: Some(user_id), ..member.clone() };
     draft.put(Change::PutMember(joined.clone()));
     m.touch(&mut draft, member.account_id);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sandbox::catalogue::{self, Plan};
+use crate::sandbox::catalogue::Plan;
 use crate::sandbox::world::{Access, Account, Card, Change, Draft, Member, Subscription, User, UserId, same_email};
 
 use super::payments::pay_all;
@@ -108,7 +108,7 @@ pub struct Arrangement {
 pub fn arrange(m: &Moment, ask: &Arrangement) -> Result<(Draft, Account), Refusal> {
     let caller = m.user()?;
     let people = people_of(ask, &caller.email);
-    let plan = check_arrangement(ask, &people)?;
+    let plan = check_arrangement(m, ask, &people)?;
 
     let mut draft = Draft::of(m.world);
     let account = Account {
@@ -161,7 +161,11 @@ fn people_of(ask: &Arrangement, caller: &str) -> Vec<(String, Access)> {
     people
 }
 
-fn check_arrangement(ask: &Arrangement, people: &[(String, Access)]) -> Result<Option<&'static Plan>, Refusal> {
+fn check_arrangement(
+    m: &Moment,
+    ask: &Arrangement,
+    people: &[(String, Access)],
+) -> Result<Option<&'static Plan>, Refusal> {
     let mut faults = Faults::default();
     if ask.name.trim().is_empty() {
         faults.note("name", "can't be blank");
@@ -172,7 +176,7 @@ fn check_arrangement(ask: &Arrangement, people: &[(String, Access)]) -> Result<O
     for (email, _) in people.iter().filter(|(email, _)| !is_email(email)) {
         faults.note("members", format!("`{email}` is an invalid email address"));
     }
-    let plan = ask.plan.as_deref().map(catalogue::find);
+    let plan = ask.plan.as_deref().map(|identifier| m.terms.plan(identifier));
     let count = u32::try_from(people.len()).unwrap_or(u32::MAX);
     match plan {
         Some(None) => faults.note("plan", "is unknown"),

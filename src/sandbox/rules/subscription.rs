@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::sandbox::catalogue::{self, Cents, Period, Plan, Standing};
+use crate::sandbox::catalogue::{Cents, Period, Plan, Standing};
 use crate::sandbox::world::{AccountId, Card, Change, Draft, Order, Subscription, SubscriptionState};
 
 use super::payments::{Bill, buyer, card_refused, lapse};
@@ -61,7 +61,7 @@ fn check(
 ) -> Result<Choice, Refusal> {
     let members = m.world.seats_taken(account);
     let mut faults = Faults::default();
-    let plan = catalogue::find(identifier.unwrap_or_default());
+    let plan = m.terms.plan(identifier.unwrap_or_default());
     let kept = plan.is_some_and(|plan| current.is_some_and(|it| it.plan_identifier == plan.identifier));
     match plan {
         None if identifier.is_none_or(str::is_empty) => faults.note("plan_identifier", "can't be blank"),
@@ -226,7 +226,7 @@ fn ask_for_seats(next: &mut Subscription, seats: Option<u32>) {
 }
 
 /// What became more at once, for the rest of the period; it costs nothing in a trial.
-fn difference(m: &Moment, before: &Subscription, after: &Subscription) -> Option<Bill> {
+pub fn difference(m: &Moment, before: &Subscription, after: &Subscription) -> Option<Bill> {
     if (&before.plan_identifier, before.seats) == (&after.plan_identifier, after.seats) {
         return None;
     }

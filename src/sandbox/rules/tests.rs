@@ -12,7 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::people::{Arrangement, SignUp};
 use super::subscription::Chosen;
-use super::{Door, Extension, MemberMode, Moment, Refusal, Terms, accounts, members, people, subscription, time};
+use super::{
+    Door, Extension, MemberMode, Moment, Refusal, Terms, accounts, members, people, subscription, time, webhooks,
+};
 use crate::sandbox::world::{
     Access, Account, AccountId, Draft, Member, MemberId, Subscription, SubscriptionState, UserId, World,
 };

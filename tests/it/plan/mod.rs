@@ -1,6 +1,8 @@
 //! Plans: worlds in agreement, one thing changed, the whole plan compared.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod by_word;
+mod comment;
 mod faces;
 mod linted;
 mod members;

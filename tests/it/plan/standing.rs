@@ -326,18 +326,26 @@ fn without_account_management_each_step_is_a_persons() {
     });
     insta::assert_snapshot!(world.text(), @r#"
     acme (account 1)  clients/acme.yaml:1
-      ! its members cannot be read over this API; look at https://dnsimple.com/a/1/account/members
-      * change the plan from solo-v2-monthly to teams: by hand at https://dnsimple.com/a/1/account/billing, because this service offers it to no program
+      ! its members cannot be read over this API, so whether these are members is not known: jane@acme.example; look at https://dnsimple.com/a/1/account/members, then tell: bursar ack acme
+      * change the plan from solo-v2-monthly to teams, by hand
+        1. In the account's billing and plans, https://dnsimple.com/a/1/account/billing, change to this plan, with 2 seats, for you and everybody wanted:
+           teams
 
     globex (new)  clients/globex.yaml:1
-      * create the account "Globex", notified at dns+globex@agency.example: by hand at https://dnsimple.com/user, because this service offers it to no program
-      * subscribe to teams: by hand at https://dnsimple.com/user, then the new account, because this service offers it to no program
-      * add pat@agency.example with full access: by hand at https://dnsimple.com/user, then the new account, because this service offers it to no program
+      * create the account "Globex", notified at dns+globex@agency.example, by hand
+        1. In your user settings, https://dnsimple.com/user, add a new account.
+        2. Type its name and its notification email:
+           Globex
+           dns+globex@agency.example
+      * subscribe to teams, by hand
+        3. In the new account's settings, under billing and plans, subscribe to this plan, with 2 seats, for you and everybody wanted:
+           teams
+      * add pat@agency.example with full access, by hand
+        4. In the new account's settings, under members and seats, invite, with full access:
+           pat@agency.example
 
-    initech (account 3)  clients/initech.yaml:1
-      ! its members cannot be read over this API; look at https://dnsimple.com/a/3/account/members
-
-    Nothing planned; 4 by hand, 1 unknown.
+    What bears * is done by hand: this service offers it to no program. The next look sees by itself that accounts and plans are done; of members it is told: bursar ack CLIENT.
+    Nothing planned; 4 by hand; 1 client is in sync.
     "#);
 }
 

@@ -170,7 +170,8 @@ fn a_subscription_that_ends_with_the_account_only_is_left_to_a_person() {
     });
     insta::assert_snapshot!(world.text(), @"
     acme (account 1)  clients/acme.yaml:1  -19.00 a month
-      * cancel the subscription to pro-monthly: by hand, because this server ends a subscription with its account only, and bursar closes no account; or write plan: with the one that is to stay
+      * cancel the subscription to pro-monthly, by hand
+        1. Close the account at the service, if that is meant; or write plan: with the one that is to stay. This server ends a subscription with its account only, and bursar closes no account.
 
     List price a month in USD: 19.00 now, 0.00 after, -19.00
     Nothing planned; 1 by hand.

@@ -44,11 +44,8 @@ fn rule_3_without_a_plan_only_members_are_out_of_reach() {
     let mut play = Play::new();
     let id = play.create();
     assert_eq!(told(play.add(id, "jane@acme.example")), "402 The account is not subscribed to a plan");
-    assert_eq!(play.ask(|m| accounts::register_webhook(m, id, Some("https://a.example/x"))).map(|it| it.id.0), Ok(1));
-    assert_eq!(
-        told(play.ask(|m| accounts::register_webhook(m, id, Some("http://a.example")))),
-        "400 url must be an HTTPS URL"
-    );
+    assert_eq!(play.ask(|m| webhooks::register(m, id, Some("https://a.example/x"))).map(|it| it.id.0), Ok(1));
+    assert_eq!(told(play.ask(|m| webhooks::register(m, id, Some("http://a.example")))), "400 url must be an HTTPS URL");
 }
 
 #[test]

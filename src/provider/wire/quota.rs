@@ -35,7 +35,7 @@ pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
 pub(super) struct Told {
     limit: Option<u64>,
     remaining: Option<u64>,
-    /// The reset as the server wrote it (Unix seconds): tells one window from the next.
+    /// The reset in Unix seconds: tells one window from the next.
     reset: Option<i64>,
     /// Seconds from the answer's own `Date` to the reset, clamped; below zero is past.
     ahead_s: Option<i64>,
@@ -47,7 +47,7 @@ impl Told {
     pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         let count = |name| text(name).and_then(|value| value.parse::<u64>().ok());
-        let reset = text("x-ratelimit-reset").and_then(|value| value.parse::<i64>().ok());
+        let reset = text("x-ratelimit-reset").and_then(reset);
         let date = date(headers).unwrap_or(now);
         Self {
             limit: count("x-ratelimit-limit"),
@@ -68,6 +68,20 @@ impl Told {
             (_, Some(ahead)) => Duration::from_secs(ahead.unsigned_abs()),
         }
     }
+}
+
+/// When the window opens again: Unix seconds, or a date in one of the usual forms.
+fn reset(text: &str) -> Option<i64> {
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let spoken = || Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", text.replace("UTC", "+0000")).ok();
+    let date = text.parse().ok().or_else(|| http_date(text)).or_else(spoken);
+    date.map(Timestamp::as_second)
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -180,6 +194,21 @@ mod tests {
             meter.note(told, now);
             let blocked = meter.check(now).err().map(|wait| wait.as_secs());
             assert_eq!((blocked, told.refusal_wait().as_secs()), (blocked_s, refused_s), "{remaining} {reset}");
+        }
+    }
+
+    #[test]
+    fn a_reset_is_in_seconds_or_a_date() {
+        for (written, seconds) in [
+            ("1481477571", 60),
+            ("2016-12-11T17:32:51Z", 60),
+            ("2016-12-11T18:32:51+01:00", 60),
+            ("2016-12-11 17:32:51 UTC", 60),
+            ("2016-12-11 17:32:21 +0000", 30),
+            ("Sun, 11 Dec 2016 17:32:51 GMT", 60),
+            ("5138-11-16T09:46:39Z", 3660),
+        ] {
+            assert_eq!(told("500", "0", written).refusal_wait().as_secs(), seconds, "{written}");
         }
     }
 

@@ -3,10 +3,12 @@
 //! would be acted upon.
 
 use jiff::Timestamp;
-use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value;
 
 use crate::domain::{Access, AccountId, AccountName, Email, MemberId, Money, PlanFamily, PlanId};
+use crate::provider::wire::json::{Id, Listed, faults_by_field, filled, money, present, time};
+use crate::provider::wire::pages::Pagination;
+use crate::provider::wire::{Asked, Complaint};
 use crate::provider::{Account, Capabilities, Capability, Member, MemberState, PlanOffer};
 use crate::provider::{Subscription, SubscriptionState};
 
@@ -21,47 +23,18 @@ pub(super) struct Envelope<T> {
     pub(super) capabilities: Option<Vec<Value>>,
 }
 
-/// Where a page stands in its list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-pub(super) struct Pagination {
-    pub(super) current_page: u64,
-    pub(super) per_page: u64,
-    pub(super) total_entries: u64,
-    pub(super) total_pages: u64,
-}
-
 /// A failure: `{"message": ..., "errors": {field: [faults]}}`.
 #[derive(Debug, serde::Deserialize)]
-pub(super) struct Failure {
-    pub(super) message: String,
+struct Failure {
+    message: String,
     #[serde(default)]
-    pub(super) errors: Option<Value>,
+    errors: Option<Value>,
 }
 
-/// Something with an id of its own, in a list.
-pub(super) trait Listed {
-    fn listed_id(&self) -> &str;
-}
-
-/// An id, a number or a text. One segment of a path, so that no id leads to another endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Id(String);
-
-/// Whether a text can stand in a path as an id: 1 to 64 of `A-Z a-z 0-9 - _`.
-pub(super) fn is_id(raw: &str) -> bool {
-    (1..=64).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-}
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = match Value::deserialize(deserializer)? {
-            Value::String(text) => text,
-            Value::Number(number) => number.to_string(),
-            _ => return Err(D::Error::custom("an id is a number or a text")),
-        };
-        // A floating number has a point, which no id has.
-        if is_id(&raw) { Ok(Self(raw)) } else { Err(D::Error::custom("an id has other characters than an id has")) }
-    }
+/// Reads a refusal. Its statuses and documented phrases tell what it means.
+pub(super) fn refusal(_: Asked<'_>, body: &[u8]) -> Option<Complaint> {
+    let Failure { message, errors } = serde_json::from_slice(body).ok()?;
+    Some(Complaint { message, errors: faults_by_field(errors.as_ref()), meaning: None })
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -81,8 +54,8 @@ pub(super) struct UserJson {
 
 impl UserJson {
     pub(super) fn into_parts(self) -> (String, Email) {
-        let Self { id: Id(id), email } = self;
-        (id, Email::lenient(email.unwrap_or_default()))
+        let Self { id, email } = self;
+        (id.into_string(), Email::lenient(email.unwrap_or_default()))
     }
 }
 
@@ -106,9 +79,23 @@ pub(super) struct AccountJson {
     members: Option<Value>,
 }
 
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct WebhookJson {
+    pub(super) id: Id,
+    pub(super) url: String,
+    #[serde(default, deserialize_with = "time")]
+    pub(super) suppressed_at: Option<Timestamp>,
+}
+
+impl Listed for WebhookJson {
+    fn listed_id(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
 impl Listed for AccountJson {
     fn listed_id(&self) -> &str {
-        &self.id.0
+        self.id.as_str()
     }
 }
 
@@ -130,7 +117,7 @@ impl AccountJson {
             distinct.then(|| read.into_iter().map(MemberJson::into_member).collect())
         });
         Account {
-            id: AccountId::new(id.0),
+            id: AccountId::new(id.into_string()),
             name: filled(name).map(AccountName::new),
             email: filled(email).map(Email::lenient),
             plan: filled(plan_identifier).map(PlanId::new),
@@ -223,7 +210,7 @@ enum MemberStateJson {
 
 impl Listed for MemberJson {
     fn listed_id(&self) -> &str {
-        &self.id.0
+        self.id.as_str()
     }
 }
 
@@ -231,7 +218,7 @@ impl MemberJson {
     pub(super) fn into_member(self) -> Member {
         let Self { id, email, access, state } = self;
         Member {
-            id: MemberId::new(id.0),
+            id: MemberId::new(id.into_string()),
             email: Email::lenient(email.unwrap_or_default()),
             access: access.unwrap_or_default(),
             role: None,
@@ -314,32 +301,6 @@ pub(super) fn capabilities(named: Option<Vec<Value>>) -> Capabilities {
     named.unwrap_or_default().iter().filter_map(Value::as_str).filter_map(Capability::from_name).collect()
 }
 
-fn filled(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
-/// Tells null (`Some(Null)`) from left out (`None`).
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
-/// A time, or nothing: no decision stands on a time that cannot be read.
-pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    Ok(Value::deserialize(deserializer)?.as_str().and_then(|text| text.parse().ok()))
-}
-
-/// A decimal text (or a number, taken by its digits), or null: a custom price. Anything else
-/// is an error, since a price that was misread would be shown as the price.
-pub(super) fn money<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Money>, D::Error> {
-    let text = match Value::deserialize(deserializer)? {
-        Value::Null => return Ok(None),
-        Value::String(text) => text,
-        Value::Number(number) => number.to_string(),
-        _ => return Err(D::Error::custom("a price is a decimal text or null")),
-    };
-    Money::parse(&text).map(Some).map_err(D::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -386,17 +347,6 @@ mod tests {
         ] {
             let read = account(bad, true);
             assert_eq!((read.subscription, read.members), (None, None));
-        }
-    }
-
-    #[test]
-    fn ids_are_numbers_or_texts_and_one_segment_of_a_path() {
-        let id = |value: Value| serde_json::from_value::<Id>(value).ok().map(|id| id.0);
-        assert_eq!(id(json!(1385)).as_deref(), Some("1385"));
-        assert_eq!(id(json!("a-B_9")).as_deref(), Some("a-B_9"));
-        for bad in [json!(null), json!(1.5), json!(""), json!(".."), json!("a/b"), json!("%2e"), json!("x".repeat(65))]
-        {
-            assert_eq!(id(bad.clone()), None, "{bad}");
         }
     }
 

@@ -11,23 +11,22 @@ use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK,
 };
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::quota::{self, Meter, Told};
-use super::wire::{Envelope, Failure as Refusal};
+use super::quota::{self, Meter, Quota, Told};
 use crate::domain::{Foreign, RequestId};
 use crate::provider::transport::{self, Failure, Transport};
-use crate::provider::{ApiError, ApiErrorKind, BaseUrl, IdempotencyKey, Token};
+use crate::provider::{ApiError, ApiErrorKind, BaseUrl, IdempotencyKey, Meaning, Token};
 
 /// The largest answer to anything but a page of a list, in bytes.
-pub(super) const ANSWER_CAP: usize = 1 << 20;
+pub(in crate::provider) const ANSWER_CAP: usize = 1 << 20;
 /// The largest page of a list, in bytes.
-pub(super) const PAGE_CAP: usize = 16 << 20;
+pub(in crate::provider) const PAGE_CAP: usize = 16 << 20;
 /// The longest text of an error that is kept, in characters.
 const KEPT_TEXT: usize = 2_000;
 /// The most fields of an error, and faults of a field, that are kept.
@@ -39,55 +38,97 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// One request, before it is sent.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
-    pub(super) method: Method,
+pub(in crate::provider) struct Call<'a> {
+    pub(in crate::provider) method: Method,
     /// The path below the base, with placeholders for ids: `/{account}/members`.
-    pub(super) route: &'static str,
-    pub(super) url: Url,
-    pub(super) body: Option<Value>,
-    pub(super) key: Option<&'a IdempotencyKey>,
+    pub(in crate::provider) route: &'static str,
+    pub(in crate::provider) url: Url,
+    pub(in crate::provider) body: Option<Value>,
+    pub(in crate::provider) key: Option<&'a IdempotencyKey>,
     /// The largest answer that is read, in bytes.
-    pub(super) cap: usize,
+    pub(in crate::provider) cap: usize,
 }
 
 /// A whole answer with a 200, 201, 202 or 204.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(in crate::provider) struct Answer {
     request: String,
     status: u16,
     request_id: Option<RequestId>,
-    pub(super) world: Option<String>,
+    pub(in crate::provider) world: Option<String>,
+    /// Its `Link` headers: where a list goes on.
+    pub(in crate::provider) links: Vec<String>,
     /// The server's clock, where it told it.
-    pub(super) date: Option<Timestamp>,
+    pub(in crate::provider) date: Option<Timestamp>,
     /// How long it took until the head of the answer was there.
-    pub(super) took: Duration,
+    pub(in crate::provider) took: Duration,
     html: bool,
-    pub(super) body: Vec<u8>,
+    pub(in crate::provider) body: Vec<u8>,
 }
+
+/// What was asked, for whoever reads the refusal of it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::provider) struct Asked<'a> {
+    pub(in crate::provider) method: &'a Method,
+    pub(in crate::provider) route: &'static str,
+    pub(in crate::provider) status: u16,
+}
+
+/// A refusal, as the service words it.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::provider) struct Complaint {
+    pub(in crate::provider) message: String,
+    /// Field by field.
+    pub(in crate::provider) errors: Vec<(String, Vec<String>)>,
+    /// What it comes to, where the status does not tell.
+    pub(in crate::provider) meaning: Option<Meaning>,
+}
+
+/// Reads a body in the service's own form of a refusal; `None` where it is not in it, and so
+/// proves nothing.
+pub(in crate::provider) type ReadRefusal = fn(Asked<'_>, &[u8]) -> Option<Complaint>;
 
 /// What reader and writer of one token share: the address, the count, the quota.
 #[derive(Debug)]
-pub(super) struct Wire {
-    pub(super) base: BaseUrl,
+pub(in crate::provider) struct Wire {
+    pub(in crate::provider) base: BaseUrl,
     token: Token,
     transport: Arc<dyn Transport>,
+    read_refusal: ReadRefusal,
+    pub(super) read_retries: usize,
     sent: AtomicU64,
-    pub(super) meter: Meter,
+    meter: Meter,
 }
 
 impl Wire {
-    pub(super) fn new(base: BaseUrl, token: Token, transport: Arc<dyn Transport>) -> Self {
-        Self { base, token, transport, sent: AtomicU64::new(0), meter: Meter::default() }
+    pub(in crate::provider) fn new(
+        (base, token): (BaseUrl, Token),
+        transport: Arc<dyn Transport>,
+        read_retries: usize,
+        read_refusal: ReadRefusal,
+    ) -> Self {
+        Self { base, token, transport, read_refusal, read_retries, sent: AtomicU64::new(0), meter: Meter::default() }
+    }
+
+    /// The quota as the last answer told it; `None` where nothing is limited or known.
+    pub(in crate::provider) fn quota(&self) -> Option<Quota> {
+        self.meter.quota(Instant::now())
     }
 
     /// Requests that reached the wire, answered or not.
-    pub(super) fn requests_sent(&self) -> u64 {
+    pub(in crate::provider) fn requests_sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
     /// An error of a call that was never sent.
-    pub(super) fn not_sent(&self, call: (&Method, &str), why: &str) -> ApiError {
+    pub(in crate::provider) fn not_sent(&self, call: (&Method, &str), why: &str) -> ApiError {
         self.error(self.name(call), None, ApiErrorKind::NotSent { why: self.foreign(why) })
+    }
+
+    /// An error of something that no answer told.
+    pub(in crate::provider) fn unread(&self, call: (&Method, &str), why: &str) -> ApiError {
+        let kind = ApiErrorKind::Unclear { status: None, probably_done: false, why: self.foreign(why) };
+        self.error(self.name(call), None, kind)
     }
 
     fn name(&self, (method, route): (&Method, &str)) -> String {
@@ -108,7 +149,7 @@ impl Wire {
     }
 
     /// Sends one request once and reads its whole answer.
-    pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Answer, ApiError> {
+    pub(in crate::provider) async fn exchange(&self, call: Call<'_>) -> Result<Answer, ApiError> {
         let request = self.name((&call.method, call.route));
         if let Err(resets_in) = self.meter.check(Instant::now()) {
             return Err(self.error(request, None, ApiErrorKind::Quota { resets_in, sent: false }));
@@ -132,7 +173,7 @@ impl Wire {
     }
 
     async fn answer(&self, call: Call<'_>, request: String) -> Result<Answer, ApiError> {
-        let (cap, began) = (call.cap, Instant::now());
+        let (cap, method, route, began) = (call.cap, call.method.clone(), call.route, Instant::now());
         let transport::Answer { status, headers, body } = match self.send(call).await {
             Ok(answer) => answer,
             Err(kind) => return Err(self.error(request, None, kind)),
@@ -147,12 +188,14 @@ impl Wire {
         let html = is_html(&headers);
         let kind = match read_body(&headers, body, cap).await {
             Err(why) => self.proves_nothing(status, &why),
-            Ok(body) => match self.verdict(status, told, html, &body) {
+            Ok(body) => match self.verdict(Asked { method: &method, route, status }, told, html, &body) {
                 Some(kind) => kind,
                 None => {
                     let world = self.header(&headers, &WORLD);
+                    let links = headers.get_all(LINK).iter().filter_map(|link| Some(link.to_str().ok()?.to_owned()));
+                    let links = links.collect();
                     let date = quota::date(&headers);
-                    return Ok(Answer { request, status, request_id, world, date, took, html, body });
+                    return Ok(Answer { request, status, request_id, world, links, date, took, html, body });
                 }
             },
         };
@@ -177,7 +220,8 @@ impl Wire {
     }
 
     /// What a whole answer proves; `None` is a success, as far as the status tells.
-    fn verdict(&self, status: u16, told: Told, html: bool, body: &[u8]) -> Option<ApiErrorKind> {
+    fn verdict(&self, asked: Asked<'_>, told: Told, html: bool, body: &[u8]) -> Option<ApiErrorKind> {
+        let status = asked.status;
         Some(match status {
             200 | 201 | 202 | 204 => return None,
             429 => {
@@ -188,9 +232,9 @@ impl Wire {
             300..400 => self.proves_nothing(status, "the server redirects, and redirects are not followed"),
             // In the API's own form these prove that nothing was done.
             400..=405 | 409 | 410 | 412 | 415 | 422 => self
-                .refusal(status, html, body)
+                .refusal(asked, html, body)
                 .unwrap_or_else(|| self.proves_nothing(status, "an error that is not in the API's form")),
-            _ => match self.refusal(status, html, body) {
+            _ => match self.refusal(asked, html, body) {
                 Some(ApiErrorKind::Refused { message, .. }) => self.proves_nothing(status, message.raw()),
                 _ => self.proves_nothing(status, "not an answer of the API"),
             },
@@ -226,27 +270,22 @@ impl Wire {
     }
 
     /// The API's own error form; `None` where the body is not in it.
-    fn refusal(&self, status: u16, html: bool, body: &[u8]) -> Option<ApiErrorKind> {
+    fn refusal(&self, asked: Asked<'_>, html: bool, body: &[u8]) -> Option<ApiErrorKind> {
         if html {
             return None;
         }
-        let Refusal { message, errors } = serde_json::from_slice(body).ok()?;
+        let Complaint { message, errors, meaning } = (self.read_refusal)(asked, body)?;
         let mut faults = BTreeMap::new();
-        if let Some(Value::Object(fields)) = errors {
-            for (field, said) in fields.into_iter().take(KEPT_FAULTS) {
-                let said = match said {
-                    Value::Array(all) => all,
-                    one => vec![one],
-                };
-                let said = said.iter().filter_map(Value::as_str).take(KEPT_FAULTS).map(|text| self.foreign(text));
-                faults.insert(self.foreign(&field).raw().to_owned(), said.collect());
-            }
+        for (field, said) in errors.into_iter().take(KEPT_FAULTS) {
+            let said = said.iter().take(KEPT_FAULTS).map(|text| self.foreign(text));
+            faults.insert(self.foreign(&field).raw().to_owned(), said.collect());
         }
-        Some(ApiErrorKind::Refused { status, message: self.foreign(&message), errors: faults })
+        let message = self.foreign(&message);
+        Some(ApiErrorKind::Refused { status: asked.status, message, errors: faults, meaning })
     }
 
     /// The JSON of an answer.
-    pub(super) fn parse<T: DeserializeOwned>(&self, answer: &Answer) -> Result<Envelope<T>, ApiError> {
+    pub(in crate::provider) fn parse<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ApiError> {
         if answer.html {
             return Err(self.unclear(answer, "an HTML page in place of the API's answer"));
         }
@@ -258,16 +297,12 @@ impl Wire {
     }
 
     /// The error of a whole 2xx answer that cannot be taken for one.
-    pub(super) fn unclear(&self, answer: &Answer, why: &str) -> ApiError {
+    pub(in crate::provider) fn unclear(&self, answer: &Answer, why: &str) -> ApiError {
         self.bad_answer(answer, self.proves_nothing(answer.status, why))
     }
 
-    /// The error of an answer that shows an account in place of a user.
-    pub(super) fn account_token(&self, answer: &Answer) -> ApiError {
-        self.bad_answer(answer, ApiErrorKind::AccountToken)
-    }
-
-    fn bad_answer(&self, answer: &Answer, kind: ApiErrorKind) -> ApiError {
+    /// The error of a whole answer that brought something else.
+    pub(in crate::provider) fn bad_answer(&self, answer: &Answer, kind: ApiErrorKind) -> ApiError {
         let error = self.error(answer.request.clone(), answer.request_id.clone(), kind);
         log_failure(&error, None);
         error
@@ -275,11 +310,11 @@ impl Wire {
 }
 
 impl Answer {
-    pub(super) fn status(&self) -> u16 {
+    pub(in crate::provider) fn status(&self) -> u16 {
         self.status
     }
 
-    pub(super) fn request_id(&self) -> Option<&RequestId> {
+    pub(in crate::provider) fn request_id(&self) -> Option<&RequestId> {
         self.request_id.as_ref()
     }
 }

@@ -1,16 +1,26 @@
 //! Whether a list was read completely: page numbers, totals and ids agree with one another.
-//! Pure; whatever does not agree makes the list unread, never shorter (rule R4).
+//! A service counts its pages ([`Counted`]) or links each to the next ([`Linked`]). Pure;
+//! whatever does not agree makes the list unread, never shorter (rule R4).
 
 use std::collections::BTreeSet;
 
-use super::wire::Pagination;
+use reqwest::Url;
 
 /// The most pages of one list.
-pub(super) const MOST_PAGES: u64 = 10_000;
+pub(in crate::provider) const MOST_PAGES: u64 = 10_000;
+
+/// Where a page stands in its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+pub(in crate::provider) struct Pagination {
+    pub(in crate::provider) current_page: u64,
+    pub(in crate::provider) per_page: u64,
+    pub(in crate::provider) total_entries: u64,
+    pub(in crate::provider) total_pages: u64,
+}
 
 /// What comes after a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(in crate::provider) enum Next {
     /// Another page.
     Page(u64),
     /// Nothing: the list is complete.
@@ -19,7 +29,7 @@ pub(super) enum Next {
 
 /// Why a list is not complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::provider) enum Fault {
     /// The totals moved between two pages: somebody created or left an account meanwhile.
     Changed,
     /// The server contradicts itself.
@@ -27,7 +37,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) fn words(&self) -> String {
+    pub(in crate::provider) fn words(&self) -> String {
         match self {
             Self::Changed => "the list was read incompletely: its totals change from page to page".to_owned(),
             Self::Broken(why) => format!("the list was read incompletely: {why}"),
@@ -35,17 +45,32 @@ impl Fault {
     }
 }
 
-/// A list on its way.
+/// The ids of a list on its way.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
-    first: Option<Pagination>,
-    pages: u64,
-    seen: BTreeSet<String>,
+struct Ids(BTreeSet<String>);
+
+impl Ids {
+    fn remember<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+        for id in ids {
+            if !self.0.insert(id.to_owned()) {
+                return Err(Fault::Broken("one id is in it twice"));
+            }
+        }
+        Ok(())
+    }
 }
 
-impl Progress {
+/// A list on its way whose pages say where they stand.
+#[derive(Debug, Default)]
+pub(in crate::provider) struct Counted {
+    first: Option<Pagination>,
+    pages: u64,
+    seen: Ids,
+}
+
+impl Counted {
     /// Takes the next page: what it says of itself, and the ids on it.
-    pub(super) fn accept<'a>(
+    pub(in crate::provider) fn accept<'a>(
         &mut self,
         pagination: Option<Pagination>,
         ids: impl ExactSizeIterator<Item = &'a str>,
@@ -55,7 +80,7 @@ impl Progress {
             if self.first.is_some() {
                 return Err(Fault::Broken("a page does not say where it stands"));
             }
-            self.remember(ids)?;
+            self.seen.remember(ids)?;
             return Ok(Next::End);
         };
         let first = *self.first.get_or_insert(page);
@@ -81,18 +106,66 @@ impl Progress {
         if ids.len() as u64 != due {
             return Err(Fault::Broken("a page holds more or fewer entries than it should"));
         }
-        self.remember(ids)?;
+        self.seen.remember(ids)?;
         Ok(if current_page < total_pages { Next::Page(current_page + 1) } else { Next::End })
     }
+}
 
-    fn remember<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
-        for id in ids {
-            if !self.seen.insert(id.to_owned()) {
-                return Err(Fault::Broken("one id is in it twice"));
+/// A list on its way whose pages link to the next one (RFC 8288).
+#[derive(Debug, Default)]
+pub(in crate::provider) struct Linked {
+    asked: BTreeSet<String>,
+    seen: Ids,
+}
+
+impl Linked {
+    /// Takes a page: the address it came from, its `Link` headers, and the ids on it. The next
+    /// address is of the same origin and path, for it gets the token, too.
+    pub(in crate::provider) fn accept<'a>(
+        &mut self,
+        url: &Url,
+        links: &[String],
+        ids: impl Iterator<Item = &'a str>,
+    ) -> Result<Option<Url>, Fault> {
+        self.seen.remember(ids)?;
+        self.asked.insert(url.to_string());
+        let mut next = None;
+        for target in links.iter().flat_map(|link| targets(link)) {
+            let Ok(target) = url.join(target) else {
+                return Err(Fault::Broken("the address of the next page is none"));
+            };
+            if next.replace(target.clone()).is_some_and(|other| other != target) {
+                return Err(Fault::Broken("a page names two next ones"));
             }
         }
-        Ok(())
+        let Some(next) = next else { return Ok(None) };
+        let userinfo = !next.username().is_empty() || next.password().is_some();
+        if next.origin() != url.origin() || next.path() != url.path() || userinfo {
+            return Err(Fault::Broken("the next page is at another address, which is not followed"));
+        }
+        if self.asked.contains(next.as_str()) {
+            return Err(Fault::Broken("the next page is one that was read already"));
+        }
+        if self.asked.len() as u64 >= MOST_PAGES {
+            return Err(Fault::Broken("it has more than 10,000 pages"));
+        }
+        Ok(Some(next))
     }
+}
+
+/// The targets of a `Link` header that are the next page: `<url>; rel="next", ...`.
+fn targets(link: &str) -> impl Iterator<Item = &str> {
+    // A URL holds no `<`, so each entry begins with one.
+    link.split('<').skip(1).filter_map(|entry| {
+        let (target, parameters) = entry.split_once('>')?;
+        let next = parameters.split([';', ',']).any(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or_default();
+            let relations = value.trim().trim_matches('"');
+            name.trim().eq_ignore_ascii_case("rel")
+                && relations.split_ascii_whitespace().any(|relation| relation.eq_ignore_ascii_case("next"))
+        });
+        next.then_some(target)
+    })
 }
 
 #[cfg(test)]
@@ -102,7 +175,7 @@ mod tests {
     type Page<'a> = (Option<[u64; 4]>, &'a [&'a str]);
 
     fn read(pages: &[Page<'_>]) -> Result<usize, String> {
-        let mut progress = Progress::default();
+        let mut progress = Counted::default();
         for (pagination, ids) in pages {
             let pagination = pagination.map(|[current_page, per_page, total_entries, total_pages]| Pagination {
                 current_page,
@@ -111,7 +184,7 @@ mod tests {
                 total_pages,
             });
             match progress.accept(pagination, ids.iter().copied()) {
-                Ok(Next::End) => return Ok(progress.seen.len()),
+                Ok(Next::End) => return Ok(progress.seen.0.len()),
                 Ok(Next::Page(_)) => {}
                 Err(fault) => return Err(fault.words()),
             }
@@ -159,6 +232,57 @@ mod tests {
         assert!(read(&[(Some([1, u64::MAX, u64::MAX, 1]), &["1"])]).is_err());
     }
 
+    /// Reads pages by their links, each with an id of its own; how many there were.
+    fn follow(links: &[&str]) -> Result<usize, String> {
+        let (mut list, mut url) = (Linked::default(), Url::parse("https://api.example/v1/accounts").unwrap());
+        for (page, link) in links.iter().enumerate() {
+            let id = page.to_string();
+            let next = list.accept(&url, &[(*link).to_owned()], [id.as_str()].into_iter()).map_err(|f| f.words())?;
+            match next {
+                Some(next) => url = next,
+                None => return Ok(page + 1),
+            }
+        }
+        Err("asks for more".to_owned())
+    }
+
+    #[test]
+    fn a_linked_list_goes_on_at_the_same_address_until_a_page_names_no_next() {
+        let complete: [(&[&str], usize); 5] = [
+            (&[""], 1),
+            (&["<?page=2>; rel=\"next\", <?page=2>; rel=\"last\"", "<?page=1>; rel=\"first\""], 2),
+            (&["<https://api.example/v1/accounts?page=2>; rel=next", "", ""], 2),
+            (&["<https://API.example:443/v1/accounts?page=2>; title=\"a, b\"; rel=\"last Next\"", ""], 2),
+            (&["<?page=2>; rel=\"next\", <?page=2>; rel=\"next\"", "<?page=1>; rel=\"prev\""], 2),
+        ];
+        for (links, pages) in complete {
+            assert_eq!(follow(links), Ok(pages), "{links:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_anywhere_else_ends_the_list_as_incomplete() {
+        let broken: [(&[&str], &str); 10] = [
+            (&["<?page=2>; rel=next"], "asks for more"),
+            (&["<https://evil.example/v1/accounts?page=2>; rel=next"], "another address"),
+            (&["<http://api.example/v1/accounts?page=2>; rel=next"], "another address"),
+            (&["<https://api.example:8443/v1/accounts?page=2>; rel=next"], "another address"),
+            (&["<https://me:pw@api.example/v1/accounts?page=2>; rel=next"], "another address"),
+            (&["</v1/accounts/7?page=2>; rel=next"], "another address"),
+            (&["<?page=2>; rel=next", "<?page=2>; rel=next"], "read already"),
+            (&["<>; rel=next"], "read already"),
+            (&["<?page=2>; rel=next, <?page=3>; rel=next"], "two next"),
+            (&["<https://[::bad>; rel=next"], "is none"),
+        ];
+        for (links, why) in broken {
+            let error = follow(links).unwrap_err();
+            assert!(error.contains(why), "{links:?}: {error}");
+        }
+        let url = Url::parse("https://api.example/v1/accounts").unwrap();
+        let twice = Linked::default().accept(&url, &[], ["a", "a"].into_iter());
+        assert_eq!(twice, Err(Fault::Broken("one id is in it twice")));
+    }
+
     /// The pages of a faithful server with this many entries.
     fn faithful(entries: u64, per_page: u64) -> Vec<(Pagination, Vec<String>)> {
         let total_pages = entries.div_ceil(per_page);
@@ -171,10 +295,10 @@ mod tests {
     }
 
     fn entries_of(pages: &[(Pagination, Vec<String>)]) -> Option<usize> {
-        let mut progress = Progress::default();
+        let mut progress = Counted::default();
         for (pagination, ids) in pages {
             match progress.accept(Some(*pagination), ids.iter().map(String::as_str)) {
-                Ok(Next::End) => return Some(progress.seen.len()),
+                Ok(Next::End) => return Some(progress.seen.0.len()),
                 Ok(Next::Page(_)) => {}
                 Err(_) => return None,
             }
