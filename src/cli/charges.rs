@@ -18,7 +18,6 @@ use crate::provider::Billing;
 use super::api::{ApiArgs, Connection};
 use super::error::{CliError, CliResult};
 use super::manifests::ManifestArgs;
-
 use super::table::table;
 use super::ui::{Form, Ui};
 
