@@ -9,11 +9,13 @@ mod api;
 mod apply;
 mod approve;
 mod beside;
+mod charges;
 mod completions;
 mod demo;
 mod doctor;
 mod driver;
 mod explain;
+mod export;
 mod fleet;
 mod freeze;
 mod history;
@@ -80,6 +82,10 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Lay what was really charged beside what the plans cost by list price
+    Charges(Box<charges::Args>),
+    /// Write manifests from the live accounts, to adopt what exists
+    Export(Box<export::Args>),
     /// Look the API over: whether it is reached, whose token it is, what it offers; sends nothing but GET
     Doctor(Box<doctor::Args>),
     /// Write into a folder of manifests which journal it belongs to
@@ -155,6 +161,8 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
         Verb::Demo(args) => demo::run(args, ui).await,
+        Verb::Charges(args) => charges::run(*args, ui).await,
+        Verb::Export(args) => export::run(*args, ui).await,
         Verb::Doctor(args) => doctor::run(*args, ui).await,
         Verb::Init(args) => init::run(args, ui).await,
         Verb::Journal(args) => journal::run(args, ui).await,

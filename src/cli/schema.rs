@@ -23,6 +23,8 @@ enum Schema {
     History,
     /// The result of `doctor -o json`
     Doctor,
+    /// The result of `charges -o json`
+    Charges,
     /// The account API, as OpenAPI 3.1
     AccountApi,
 }
@@ -34,6 +36,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Schema::Plan => pretty(crate::plan::render::json_schema())?,
         Schema::History => pretty(crate::journal::export::json_schema())?,
         Schema::Doctor => pretty(crate::doctor::json_schema())?,
+        Schema::Charges => pretty(crate::charges::json_schema())?,
         Schema::AccountApi => crate::sandbox::openapi(),
     });
     Ok(ExitCode::SUCCESS)

@@ -18,6 +18,6 @@ pub use keeper::{Keeper, Keeping, Look, Recall};
 pub use last_good::{Held, changed_clients};
 pub use lease::{Shares, Turn, fair};
 pub use memory::Memory;
-pub use observe::observe;
+pub use observe::{observe, observe_all};
 pub use pass::{Looked, PassError, Reconciler, Report};
 pub use watch::Watch;

@@ -9,6 +9,9 @@ use serde_json::json as value;
 use crate::provider_world::{self as fake, Reply, html, json, json_with, message};
 use crate::support::{Done, World, bursar, unlimited};
 
+/// How a server answers whatever it is asked.
+type Answer = fn() -> Reply;
+
 /// Times, ports and worlds are never the same twice.
 fn timeless(text: &str) -> String {
     let mut words = Vec::new();
@@ -183,7 +186,7 @@ async fn an_account_token_is_recognised_and_explained() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_of_not_answering_says_what_to_do_next() {
     let mut told = Vec::new();
-    let replies: [(&str, fn() -> Reply); 4] = [
+    let replies: [(&str, Answer); 4] = [
         ("a wrong token", || message(401, "Authentication failed")),
         ("a sign-in page", || html(200)),
         ("no quota", || message(429, "quota exceeded")),

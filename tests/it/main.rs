@@ -4,12 +4,15 @@
     reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers"
 )]
 
+mod charges;
+mod conformance;
 mod converge;
 mod daemon;
 mod demo;
 mod deploy;
 mod disk;
 mod doctor;
+mod export;
 mod flow;
 mod generated_doctor;
 mod generated_history;
