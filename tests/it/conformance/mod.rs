@@ -15,6 +15,7 @@ mod lists;
 mod lost;
 mod netlify;
 mod netlify_fake;
+mod netlify_ways;
 mod published;
 
 use std::sync::{Arc, Mutex};
