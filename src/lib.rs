@@ -3,12 +3,16 @@
 //!
 //! The rooms, imports running downwards only; ARCHITECTURE.md tells how they fit together.
 
+pub mod charges;
 pub mod cli;
 pub mod controller;
+pub mod doctor;
 pub mod execute;
+pub mod export;
 pub mod journal;
 pub mod plan;
 pub mod source;
+pub mod web;
 
 pub mod manifest;
 pub mod provider;

@@ -9,10 +9,11 @@ use clap::ValueEnum;
 
 use crate::domain::Money;
 use crate::plan::{Adopt, ApiInfo, Policy};
-use crate::provider::dnsimple::{self, AccountManagement};
-use crate::provider::{BaseUrl, Capabilities, Capability, Read, Write, token};
+use crate::provider::dnsimple::AccountManagement;
+use crate::provider::{BaseUrl, Billing, Capabilities, Capability, Examine, Read, Webhooks, Write, token};
 use crate::sandbox::{self, Sandbox, SandboxError};
 
+use super::driver::{Driver, Provider, Setup};
 use super::error::CliError;
 
 /// Where the sandbox keeps its world by default.
@@ -24,15 +25,18 @@ const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Account API")]
 pub struct ApiArgs {
-    /// The API's base URL
-    #[arg(long, env = "BURSAR_API_URL", value_name = "URL", default_value = "https://api.dnsimple.com/v2")]
-    api_url: String,
-    /// The API's dialect
+    /// The API's base URL [default: the provider's own, https://api.dnsimple.com/v2]
+    #[arg(long, env = "BURSAR_API_URL", value_name = "URL")]
+    api_url: Option<String>,
+    /// Whose API it is, or whose dialect it speaks
     #[arg(long, env = "BURSAR_PROVIDER", value_enum, default_value = "dnsimple")]
     provider: Provider,
     /// A file with the token; without it, BURSAR_TOKEN holds the token itself
     #[arg(long, env = "BURSAR_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Which of the token's payment methods pays for plans, where the API asks for one and there are several
+    #[arg(long, env = "BURSAR_PAYMENT_METHOD", value_name = "ID")]
+    payment_method: Option<String>,
     /// Overrule what the server says it can do: a comma list, empty for nothing
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     capabilities: Option<Vec<String>>,
@@ -58,11 +62,6 @@ pub struct ApiArgs {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Provider {
-    Dnsimple,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Management {
     /// Wherever it is offered, but on the vendor's own hosts
     Auto,
@@ -76,18 +75,45 @@ pub struct Connection {
     pub api: ApiInfo,
     /// The sandbox, to be stopped in the end.
     pub sandbox: Option<Sandbox>,
-    reader: dnsimple::Reader,
+    /// What the operator says the server has, in place of its own word.
+    pub overruled: Option<Capabilities>,
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    driver: Box<dyn Driver>,
 }
 
 impl Connection {
     /// For looking.
     pub fn reader(&self) -> Arc<dyn Read> {
-        Arc::new(self.reader.clone())
+        self.driver.reader()
     }
 
-    /// For carrying a plan out; nothing else asks for it.
+    /// For carrying a plan out; nothing else asks for it, but `doctor --probe` in a sandbox.
     pub fn writer(&self) -> Arc<dyn Write> {
-        Arc::new(self.reader.writer())
+        self.driver.writer()
+    }
+
+    /// For looking the server over.
+    pub fn examiner(&self) -> Arc<dyn Examine> {
+        self.driver.examiner()
+    }
+
+    /// For what was charged.
+    ///
+    /// # Errors
+    /// The service does not publish it.
+    pub fn billing(&self) -> Result<Arc<dyn Billing>, CliError> {
+        let provider = &self.api.provider;
+        self.driver.billing().ok_or_else(|| CliError::new(format!("{provider} does not publish what was charged")))
+    }
+
+    /// For what happens in accounts.
+    ///
+    /// # Errors
+    /// The service does not publish it.
+    pub fn webhooks(&self) -> Result<Arc<dyn Webhooks>, CliError> {
+        let provider = &self.api.provider;
+        self.driver.webhooks().ok_or_else(|| CliError::new(format!("{provider} publishes no webhooks of accounts")))
     }
 
     /// Stops the sandbox, if there is one.
@@ -109,7 +135,6 @@ impl ApiArgs {
     /// # Errors
     /// A URL, token or file that does not hold.
     pub async fn connect(&self) -> Result<Connection, CliError> {
-        let Provider::Dnsimple = self.provider;
         let capabilities = self.capabilities()?;
         let (url, token, sandbox) = if let Some(file) = &self.sandbox {
             let sandbox = self.start_sandbox(file).await?;
@@ -117,17 +142,26 @@ impl ApiArgs {
             (sandbox.api_url(), token, Some(sandbox))
         } else {
             let env = std::env::var("BURSAR_TOKEN").ok();
-            (self.api_url.clone(), token::find(env, self.token_file.as_deref())?, None)
+            (self.api_url().to_owned(), token::find(env, self.token_file.as_deref())?, None)
         };
         let base_url = BaseUrl::parse(&url)?;
-        let api = ApiInfo { provider: "dnsimple".into(), url: base_url.to_string() };
-        let account_management = match self.account_management {
-            Management::Auto => AccountManagement::Auto,
-            Management::On => AccountManagement::On,
+        let api = ApiInfo { provider: self.provider.name().into(), url: base_url.to_string() };
+        let setup = Setup {
+            base_url: base_url.clone(),
+            token,
+            capabilities: capabilities.clone(),
+            account_management: match self.account_management {
+                Management::Auto => AccountManagement::Auto,
+                Management::On => AccountManagement::On,
+            },
+            payment_method: self.payment_method.clone(),
         };
-        let config = dnsimple::Config { capabilities, account_management, ..dnsimple::Config::new(base_url, token) };
-        let reader = dnsimple::connect(config)?;
-        Ok(Connection { api, sandbox, reader })
+        let driver = self.provider.connect(setup)?;
+        Ok(Connection { api, sandbox, overruled: capabilities, base_url, driver })
+    }
+
+    fn api_url(&self) -> &str {
+        self.api_url.as_deref().unwrap_or_else(|| self.provider.usual_url())
     }
 
     fn capabilities(&self) -> Result<Option<Capabilities>, CliError> {
@@ -156,6 +190,7 @@ impl ApiArgs {
             listen: self.sandbox_listen.unwrap_or(USUAL_ADDRESS),
             data: Some(file.to_owned()),
             users,
+            dialect: self.provider.dialect(),
             ..sandbox::Options::default()
         };
         match (sandbox::start(options.clone()).await, self.sandbox_listen) {

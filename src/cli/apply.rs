@@ -8,8 +8,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use clap::ValueEnum;
-
 use crate::controller::{Keeping, PassError, Reconciler, Report, Source as _};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
@@ -22,7 +20,7 @@ use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::plan::{self, is_broken, show};
 use super::progress;
-use super::ui::Ui;
+use super::ui::{Form, Ui};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -30,7 +28,7 @@ pub struct Args {
     manifests: ManifestArgs,
     /// The form of the result
     #[arg(short, long, value_enum, default_value = "text")]
-    output: Output,
+    output: Form,
     /// Show each changed account as a unified diff
     #[arg(long)]
     diff: bool,
@@ -54,15 +52,6 @@ pub struct Args {
     journal: JournalArgs,
     #[command(flatten)]
     rules: RuleArgs,
-}
-
-/// The form of the result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
@@ -100,7 +89,7 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut ke
     reconciler.observe(wanted).await?;
     let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
     let planned = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Planned).count();
-    if args.output == Output::Text {
+    if args.output == Form::Text {
         ui.out(&show(&plan, plan::Output::Text, args.diff));
     }
     if planned > 0 && !args.yes && !asked(&plan, planned, ui)? {
@@ -119,8 +108,8 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut ke
     let report = report?;
     let outcome = report.outcome();
     ui.out(&match args.output {
-        Output::Text => render::apply_text(&outcome),
-        Output::Json => format!("{:#}\n", render::apply_json(&outcome)),
+        Form::Text => render::apply_text(&outcome),
+        Form::Json => format!("{:#}\n", render::apply_json(&outcome)),
     });
     if let Some(trouble) = &report.trouble {
         ui.warn(&format!("Error: stopped early: {trouble}"));

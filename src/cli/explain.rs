@@ -9,7 +9,7 @@ use crate::domain::ClientName;
 use crate::domain::text::inert;
 use crate::journal::explain::{Answered, Bound, Explanation, Rail, Seen, Told, explain};
 use crate::journal::{EntryKind, Query, ScopeView, State};
-use crate::plan::OpKind;
+use crate::plan::{OpKind, Weight, Words};
 
 use super::beside::{BesideArgs, Desk, SettleArgs};
 use super::error::{CliError, CliResult};
@@ -61,7 +61,7 @@ async fn explained(args: &Args, desk: &Desk) -> Result<Explanation, CliError> {
 
 /// An explanation for a terminal.
 fn text(explanation: &Explanation) -> String {
-    let Explanation { client, account, frozen, rails, people, operations } = explanation;
+    let Explanation { client, account, frozen, rails, people, words, operations } = explanation;
     let bold = anstyle::Style::new().bold();
     let made = operations.iter().find(|told| told.kind == OpKind::CreateAccount && told.state == State::Done);
     let made = made.and_then(|told| told.account.as_ref());
@@ -97,7 +97,29 @@ fn text(explanation: &Explanation) -> String {
         let _ =
             write!(out, "\nIn the account at the last look\n{}", table(&["WHO", "ACCESS", "SEEN SINCE (UTC)"], &rows));
     }
+    said(&mut out, words);
     out
+}
+
+/// What was said of members who cannot be read, and whether it counts still.
+fn said(out: &mut String, words: &Words) {
+    let whole = words.whole.as_ref().map(|word| ("anybody else".to_owned(), word));
+    let people = words.people.iter().map(|(email, word)| (email.to_string(), word));
+    let rows: Vec<_> = people
+        .chain(whole)
+        .map(|(who, word)| {
+            let counts = match word.weight {
+                Weight::Holds => "yes".to_owned(),
+                Weight::Expired => "no: too old".to_owned(),
+                Weight::Contested { at } => format!("no: a webhook told the opposite, {}", shown(at)),
+            };
+            vec![who, word.says.to_string(), word.to_string(), counts]
+        })
+        .collect();
+    if !rows.is_empty() {
+        let _ =
+            write!(out, "\nOn somebody's word, for 90 days\n{}", table(&["WHO", "IS", "WHOSE WORD", "COUNTS"], &rows));
+    }
 }
 
 fn operation(out: &mut String, told: &Told) {

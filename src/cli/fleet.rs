@@ -192,8 +192,8 @@ mod tests {
     #[test]
     fn each_key_is_an_option_of_the_command_line() {
         let fleets = read_text(
-            "fleets:\n  - name: north\n    paths: [a, b]\n    apiUrl: https://api.example/v2\n    tokenFile: t\n    \
-             interval: 90s\n    allowRemovals: true\n    trimSeats: false\n    maxCreates: 7\n  - name: south\n    \
+            "fleets:\n  - name: north\n    paths: [a, b]\n    apiUrl: https://api.example/v2\n    provider: dnsimple\n    \
+             tokenFile: t\n    interval: 90s\n    allowRemovals: true\n    trimSeats: false\n    maxCreates: 7\n  - name: south\n    \
              sandbox: s.db\n    mode: report\n",
         )
         .unwrap();
@@ -219,6 +219,8 @@ mod tests {
           b: each of several fleets names its own tokenFile
           c: invalid value 'soon' for '--interval <DURATION>': expected a duration like 90s, 10m or 1h
         ");
+        let told = read_text("fleets:\n  - { name: a, tokenFile: t, provider: dnsimpel }\n").unwrap_err();
+        assert!(told.contains("invalid value 'dnsimpel' for '--provider <PROVIDER>'"), "{told}");
         assert!(read_text("fleets: []\n").unwrap_err().contains("lists no fleet"));
         assert!(read_text("fleet: []\n").unwrap_err().contains("is not a list of fleets"));
     }

@@ -9,15 +9,20 @@ mod api;
 mod apply;
 mod approve;
 mod beside;
+mod charges;
 mod completions;
 mod demo;
+mod doctor;
+mod driver;
 mod explain;
+mod export;
 mod fleet;
 mod freeze;
 mod history;
 mod init;
 mod journal;
 mod keeping;
+mod listen;
 mod logs;
 mod manifests;
 mod moment;
@@ -31,12 +36,15 @@ mod sandbox;
 mod schema;
 mod table;
 mod validate;
+mod webhooks;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
+
+use crate::controller::Ask;
 
 use logs::LogFormat;
 use ui::Ui;
@@ -74,6 +82,12 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Lay what was really charged beside what the plans cost by list price
+    Charges(Box<charges::Args>),
+    /// Write manifests from the live accounts, to adopt what exists
+    Export(Box<export::Args>),
+    /// Look the API over: whether it is reached, whose token it is, what it offers; sends nothing but GET
+    Doctor(Box<doctor::Args>),
     /// Write into a folder of manifests which journal it belongs to
     Init(init::Args),
     /// Back up, restore, move or export the journal
@@ -98,6 +112,8 @@ enum Verb {
     Approve(approve::Args),
     /// Show the promise: answers get lost, the daemon is killed, and each thing happens once
     Demo(demo::Args),
+    /// Have the service tell of changes: list, register or remove the webhooks of each account
+    Webhooks(Box<webhooks::Args>),
     /// Run the embedded account API by itself
     Sandbox(sandbox::Args),
     /// Print the JSON Schemas
@@ -145,6 +161,9 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
         Verb::Demo(args) => demo::run(args, ui).await,
+        Verb::Charges(args) => charges::run(*args, ui).await,
+        Verb::Export(args) => export::run(*args, ui).await,
+        Verb::Doctor(args) => doctor::run(*args, ui).await,
         Verb::Init(args) => init::run(args, ui).await,
         Verb::Journal(args) => journal::run(args, ui).await,
         Verb::History(args) => history::run(*args, ui).await,
@@ -156,6 +175,7 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Freeze(args) => freeze::freeze(args, ui).await,
         Verb::Unfreeze(args) => freeze::unfreeze(args, ui).await,
         Verb::Approve(args) => approve::run(args, ui).await,
+        Verb::Webhooks(args) => webhooks::run(*args, ui).await,
         Verb::Sandbox(args) => sandbox::run(args, ui).await,
         Verb::Schema(args) => schema::run(args, ui).await,
         Verb::Completions(args) => completions::completions(&args, ui),
@@ -192,7 +212,7 @@ async fn interrupt(cancel: CancellationToken, ui: Ui) {
 }
 
 /// For the daemon: SIGTERM and Ctrl-C stop it, SIGHUP asks for a look at everything.
-async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender<()>>) {
+async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender<Ask>>) {
     let asked = async {
         #[cfg(unix)]
         {
@@ -201,7 +221,7 @@ async fn signals(cancel: CancellationToken, looks: Vec<tokio::sync::mpsc::Sender
                 while hangups.recv().await.is_some() {
                     // A full channel already holds the wish.
                     for look in &looks {
-                        let _ = look.try_send(());
+                        let _ = look.try_send(Ask::Operator);
                     }
                 }
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{Daemon, Keeping, Mode, Reconciler, Shares, Timing, Turn, Watch};
+use crate::controller::{Ask, Daemon, Keeping, Mode, Reconciler, Shares, Timing, Turn, Watch};
 use crate::execute;
 use crate::journal::ScopeId;
 use crate::provider::Identity;
@@ -18,6 +18,7 @@ use super::api::Connection;
 use super::error::{CliError, CliResult};
 use super::fleet::{self, Fleet, FleetArgs};
 use super::keeping::{JournalArgs, Opened, Purpose};
+use super::listen::{ListenArgs, Listener};
 use super::progress::LogProgress;
 use super::ui::Ui;
 
@@ -33,10 +34,14 @@ pub struct Args {
     /// With several replicas: how long one that does not answer any more keeps its fleets
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = super::duration, help_heading = "Journal")]
     lease: Duration,
+    #[command(flatten)]
+    listen: ListenArgs,
 }
 
 /// What a stop may take in all.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
+/// Wishes for a look that are kept: one of each kind, with room to spare.
+const ASKS: usize = 4;
 /// A shorter lease would be lost to a busy machine.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 /// Between two tries to learn whose token it is, before anything else can begin.
@@ -63,7 +68,8 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         announce(fleet, &connection, fleets.len() > 1);
         runs.push((fleet, keeping, connection));
     }
-    hold_all(&runs, &opened, args.lease).await;
+    let listener = args.listen.bind().await?;
+    hold_all(&runs, &opened, args.lease, listener).await;
     opened.journal.close().await;
     for (_, _, connection) in runs {
         connection.close().await;
@@ -73,7 +79,12 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
 }
 
 /// Runs all fleets side by side until a signal stops them.
-async fn hold_all(runs: &[(&Fleet, Keeping, Connection)], opened: &Opened, lease: Duration) {
+async fn hold_all(
+    runs: &[(&Fleet, Keeping, Connection)],
+    opened: &Opened,
+    lease: Duration,
+    listener: Option<Listener>,
+) {
     let cancel = CancellationToken::new();
     let mut looks = Vec::new();
     let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), lease, runs.len());
@@ -81,13 +92,15 @@ async fn hold_all(runs: &[(&Fleet, Keeping, Connection)], opened: &Opened, lease
     let holds: Vec<_> = runs
         .iter()
         .map(|(fleet, keeping, connection)| {
-            let (look, asked) = mpsc::channel(1);
+            let (look, asked) = mpsc::channel(ASKS);
             looks.push(look);
             hold(fleet, keeping, connection, Arc::clone(&shares), &tokens, asked, cancel.clone())
         })
         .collect();
+    let urls = runs.iter().map(|(_, _, connection)| connection.api.url.clone()).collect();
+    let serving = super::listen::serve(listener, Arc::clone(&opened.journal), urls, looks.clone(), cancel.clone());
     tokio::spawn(super::signals(cancel.clone(), looks));
-    let all = async { tokio::join!(futures::future::join_all(holds), shares.beat(&cancel)) };
+    let all = async { tokio::join!(futures::future::join_all(holds), shares.beat(&cancel), serving) };
     tokio::pin!(all);
     tokio::select! {
         _ = &mut all => {}
@@ -121,7 +134,7 @@ async fn hold(
     connection: &Connection,
     shares: Arc<Shares>,
     tokens: &Tokens,
-    mut looks: mpsc::Receiver<()>,
+    mut looks: mpsc::Receiver<Ask>,
     cancel: CancellationToken,
 ) {
     let leased = !keeping.alone && !keeping.dry;

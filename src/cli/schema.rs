@@ -21,6 +21,10 @@ enum Schema {
     Plan,
     /// The result of `history -o json`
     History,
+    /// The result of `doctor -o json`
+    Doctor,
+    /// The result of `charges -o json`
+    Charges,
     /// The account API, as OpenAPI 3.1
     AccountApi,
 }
@@ -31,6 +35,8 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Schema::Manifest => pretty(crate::manifest::json_schema())?,
         Schema::Plan => pretty(crate::plan::render::json_schema())?,
         Schema::History => pretty(crate::journal::export::json_schema())?,
+        Schema::Doctor => pretty(crate::doctor::json_schema())?,
+        Schema::Charges => pretty(crate::charges::json_schema())?,
         Schema::AccountApi => crate::sandbox::openapi(),
     });
     Ok(ExitCode::SUCCESS)

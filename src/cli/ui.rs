@@ -38,3 +38,12 @@ impl Ui {
         let _ = writeln!(stream, "{line}");
     }
 }
+
+/// The form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}

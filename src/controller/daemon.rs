@@ -55,6 +55,15 @@ pub enum Mode {
     Report,
 }
 
+/// A wish for a look at everything, from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// The operator's: at once, and what is blocked is tried again, too.
+    Operator,
+    /// A webhook's: a hint that something may have changed.
+    Hint,
+}
+
 /// When the daemon looks by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
@@ -63,6 +72,9 @@ pub struct Timing {
     /// Between readings of the folder that no event asked for.
     pub poll: Duration,
 }
+
+/// Looks that webhooks ask for are so far apart: whoever sends many spends no quota with them.
+const HINTS_APART: Duration = Duration::from_secs(15);
 
 /// More clients than this are looked at through the list: it is cheaper.
 const ONE_BY_ONE: usize = 20;
@@ -81,6 +93,8 @@ pub struct Daemon {
     ever_read: bool,
     api_trouble: Option<String>,
     announcer: Announcer,
+    /// When everything was last looked at.
+    looked: Option<Instant>,
     next_full: Instant,
     next_poll: Instant,
     full_tries: u32,
@@ -124,6 +138,7 @@ impl Daemon {
             ever_read: false,
             api_trouble: None,
             announcer: Announcer::default(),
+            looked: None,
             next_full: Instant::now(),
             next_poll: Instant::now(),
             full_tries: 0,
@@ -131,12 +146,11 @@ impl Daemon {
         }
     }
 
-    /// Runs until it is cancelled. `look` is the operator's wish for another look at
-    /// everything, what is blocked included.
+    /// Runs until it is cancelled. `look` brings wishes for another look at everything.
     pub async fn run(
         mut self,
         mut watch: Watch,
-        look: &mut tokio::sync::mpsc::Receiver<()>,
+        look: &mut tokio::sync::mpsc::Receiver<Ask>,
         cancel: CancellationToken,
     ) {
         self.read(&mut watch).await;
@@ -152,12 +166,18 @@ impl Daemon {
             let scope = tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
-                Some(()) = look.recv() => {
-                    tracing::info!("asked to look at everything again");
-                    self.reconciler.memory().forget_all();
-                    self.read(&mut watch).await;
-                    Some(Scope::Everything)
-                }
+                Some(ask) = look.recv() => match ask {
+                    Ask::Operator => {
+                        tracing::info!("asked to look at everything again");
+                        self.reconciler.memory().forget_all();
+                        self.read(&mut watch).await;
+                        Some(Scope::Everything)
+                    }
+                    Ask::Hint => {
+                        self.hinted();
+                        None
+                    }
+                },
                 () = watch.changed() => self.read(&mut watch).await,
                 () = tokio::time::sleep_until(self.next_poll) => self.read(&mut watch).await,
                 () = tokio::time::sleep_until(self.next_full) => {
@@ -173,6 +193,14 @@ impl Daemon {
             if let Some(scope) = scope {
                 self.pass(scope, &cancel).await;
             }
+        }
+    }
+
+    /// Looks sooner, unless the API is in trouble or everything was looked at a moment ago.
+    fn hinted(&mut self) {
+        if self.api_trouble.is_none() {
+            let soonest = self.looked.map_or_else(Instant::now, |looked| looked + HINTS_APART);
+            self.next_full = self.next_full.min(soonest);
         }
     }
 
@@ -289,6 +317,7 @@ impl Daemon {
         }
         self.reconciler.observe(&wanted).await?;
         self.full_tries = 0;
+        self.looked = Some(Instant::now());
         self.next_full = Instant::now() + self.timing.interval.mul_f64(1.0 + self.chance.f64() / 20.0);
         Ok(None)
     }

@@ -13,11 +13,11 @@ mod pass;
 mod watch;
 
 pub use announce::done_line;
-pub use daemon::{Daemon, Mode, Reading, Source, Timing};
+pub use daemon::{Ask, Daemon, Mode, Reading, Source, Timing};
 pub use keeper::{Keeper, Keeping, Look, Recall};
 pub use last_good::{Held, changed_clients};
 pub use lease::{Shares, Turn, fair};
 pub use memory::Memory;
-pub use observe::observe;
+pub use observe::{observe, observe_all};
 pub use pass::{Looked, PassError, Reconciler, Report};
 pub use watch::Watch;

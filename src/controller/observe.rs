@@ -78,8 +78,26 @@ fn carry_over(observed: &mut ObservedAccount, seen: &ObservedAccount) {
 /// is the account's alone ([`Reading::Failed`]).
 pub async fn read_details(reader: &dyn Read, wanted: &Wanted, snapshot: &mut Snapshot) -> Result<(), ApiError> {
     let accounts: Vec<&Account> = snapshot.accounts.iter().map(|observed| &observed.account).collect();
-    let due: Vec<_> = match_accounts(wanted, &accounts)
-        .managed()
+    let managed: Vec<usize> = match_accounts(wanted, &accounts).managed().collect();
+    read_details_of(reader, managed, snapshot).await
+}
+
+/// Reads the live world completely, the details of unmanaged accounts included.
+///
+/// # Errors
+/// As [`observe`].
+pub async fn observe_all(reader: &dyn Read) -> Result<Snapshot, ApiError> {
+    let mut snapshot = observe(reader, &Wanted::default(), None).await?;
+    if snapshot.offer.account_management {
+        let all = (0..snapshot.accounts.len()).collect();
+        read_details_of(reader, all, &mut snapshot).await?;
+    }
+    Ok(snapshot)
+}
+
+async fn read_details_of(reader: &dyn Read, which: Vec<usize>, snapshot: &mut Snapshot) -> Result<(), ApiError> {
+    let due: Vec<_> = which
+        .into_iter()
         .filter(|index| {
             let observed = &snapshot.accounts[*index];
             observed.subscription == Reading::NotRead || observed.members == Reading::NotRead

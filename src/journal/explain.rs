@@ -5,13 +5,14 @@ use jiff::Timestamp;
 
 use crate::domain::{AccountId, ClientName, Email, RequestId};
 use crate::manifest::SourceRef;
-use crate::plan::{OpKind, Reason, VerdictState};
+use crate::plan::{OpKind, Reason, VerdictState, Words};
 
 use super::fact::{Fact, FactKind, GONE};
 use super::history::{Entry, EntryKind, Recorded};
 use super::operation::OperationId;
 use super::people::in_words;
 use super::row::{Repeat, Row, State};
+use super::said;
 use super::scopes::{ScopeView, latest};
 use super::step::{Rules, key_lives_until, settles_at};
 
@@ -31,6 +32,8 @@ pub struct Explanation {
     pub rails: Vec<Rail>,
     /// Who was in the account at the last look.
     pub people: Vec<Seen>,
+    /// What was said of members, for an account of which they cannot be read.
+    pub words: Words,
     /// The operations, in the order in which an account goes through them.
     pub operations: Vec<Told>,
 }
@@ -136,8 +139,11 @@ pub fn explain(
         return None;
     }
     let id = account.as_ref().map(|bound| &bound.id).or_else(|| rows.iter().find_map(|row| row.account_id.as_ref()));
+    let people = id.map(|id| people(id, view)).unwrap_or_default();
     Some(Explanation {
-        people: id.map(|id| people(id, view)).unwrap_or_default(),
+        // Where members were read, nobody's word counts.
+        words: id.filter(|_| people.is_empty()).map(|id| said_of(id, view, now)).unwrap_or_default(),
+        people,
         frozen: view.facts_of(FactKind::Frozen).next().cloned(),
         rails: view.facts_of(FactKind::Latched).map(|fact| rail(fact, &entries)).collect(),
         operations: rows.into_iter().map(|row| told(row, account.as_ref(), &entries, rules, now)).collect(),
@@ -159,6 +165,12 @@ fn people(account: &AccountId, view: &ScopeView) -> Vec<Seen> {
         .filter(|(_, (of, _))| *of == account.as_str())
         .map(|(fact, (_, email))| Seen { email: Email::lenient(email), access: fact.value.clone(), since: fact.since })
         .collect()
+}
+
+fn said_of(account: &AccountId, view: &ScopeView, now: Timestamp) -> Words {
+    let of = |kind| view.facts_of(kind).map(|fact| (fact.key.clone(), fact.clone())).collect();
+    let mut words = said::words(&of(FactKind::Acknowledged), &of(FactKind::Heard), now);
+    words.remove(account).unwrap_or_default()
 }
 
 fn rail(fact: &Fact, entries: &[&Entry]) -> Rail {

@@ -1,6 +1,7 @@
 //! What people and webhooks said of members that cannot be read: how it stands in facts, how
 //! deliveries in any order come to one word, and how long a word counts. Pure.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -44,9 +45,8 @@ pub struct Heard {
     pub deliveries: BTreeSet<String>,
 }
 
-/// An invitation and the furthest that was told of it. The order of the fields is the order
-/// of news: a later invitation, then how far it came, then when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// An invitation and the furthest that was told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
     /// When it was sent.
     pub sent: Timestamp,
@@ -85,6 +85,18 @@ pub enum Event {
     },
 }
 
+impl Invitation {
+    /// A later invitation is news, and so is how far one came. When it came so far was told
+    /// best the first time.
+    fn or_later(self, told: Self) -> Self {
+        match (told.sent, told.came).cmp(&(self.sent, self.came)) {
+            Ordering::Greater => told,
+            Ordering::Less => self,
+            Ordering::Equal => Self { at: self.at.min(told.at), ..self },
+        }
+    }
+}
+
 impl Heard {
     /// As it stands in a fact.
     pub fn to_value(&self) -> String {
@@ -98,7 +110,7 @@ impl Heard {
             Event::Invitation(told) => {
                 // A time to come is a clock that is fast, or somebody who wants the last word.
                 let told = Invitation { sent: told.sent.min(now), came: told.came, at: told.at.min(now) };
-                self.invitation = self.invitation.max(Some(told));
+                self.invitation = Some(self.invitation.map_or(told, |known| known.or_later(told)));
             }
             Event::Removed { delivery } => {
                 if self.is_new(delivery.as_deref()) {

@@ -28,7 +28,7 @@ pub use annotations::{annotations, data as annotation_data, property as annotati
 pub use finding::{Finding, Place, Severity};
 pub use load::{LoadOptions, Loaded, load};
 pub use origin::{Origin, OriginKind, Origins};
-pub use render::{render, summary};
+pub use render::{render, scalar, summary};
 pub use sarif::sarif;
 pub use schema::json_schema;
 pub use wanted::{Client, Invalid, Membership, Offboarding, SourceRef, Wanted, WantedMember, WantedPlan};

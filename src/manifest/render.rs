@@ -135,7 +135,10 @@ impl Page<'_> {
 }
 
 /// One line of text as a YAML scalar, in quotes where a reader could take it for anything else.
-fn scalar(value: &str) -> Result<String, std::fmt::Error> {
+///
+/// # Errors
+/// It has no form in YAML.
+pub fn scalar(value: &str) -> Result<String, std::fmt::Error> {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '@' | '+' | '-' | ' ' | '/');
     let safe = plain_kind(value) == PlainKind::Text
         && value.chars().all(plain)

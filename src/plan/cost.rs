@@ -10,7 +10,7 @@ use super::tree::{AccountPlan, Cost, Op, Unmanaged};
 
 /// What an account costs now; `None` where the price is custom, the plan is not listed, or
 /// the seats were not read.
-pub(super) fn list_price(offer: &Offer, observed: &ObservedAccount) -> Option<Money> {
+pub fn list_price(offer: &Offer, observed: &ObservedAccount) -> Option<Money> {
     match &observed.subscription {
         Reading::Seen(subscription) => subscription_price(offer, subscription.as_ref()),
         Reading::NotRead | Reading::Failed(_) => match &observed.account.plan {

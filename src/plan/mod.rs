@@ -19,7 +19,7 @@ mod snapshot;
 mod tree;
 mod words;
 
-pub use cost::monthly_change;
+pub use cost::{list_price, monthly_change};
 pub use decide::{Inputs, plan, state_of};
 pub use digest::of_wanted as wanted_digest;
 pub use known::{

@@ -7,22 +7,27 @@
 mod base_url;
 pub mod dnsimple;
 mod error;
+mod examine;
 pub mod netlify;
 pub mod token;
 pub mod transport;
 mod types;
+mod webhooks;
 mod wire;
 
 use async_trait::async_trait;
 
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use error::{ApiError, ApiErrorKind, Meaning};
+pub use examine::{Billing, Charge, Examine, Greeting, Holder, Paging, QuotaLeft};
 pub use token::{Token, TokenError};
 pub use types::{
     Account, AccountPatch, Capabilities, Capability, Grant, IdempotencyKey, Identity, Member, MemberState, NewAccount,
     NewPlan, Offer, PlanOffer, Quirk, RoleOffer, Scope, Subscription, SubscriptionState, Written,
 };
 pub use wire::Quota;
+
+pub use webhooks::{Webhook, Webhooks};
 
 use crate::domain::{AccountId, Email, MemberId, PlanId};
 

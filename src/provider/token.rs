@@ -186,12 +186,32 @@ impl fmt::Display for Token {
 
 #[cfg(unix)]
 fn refuse_exposed(file: &std::fs::File, path: &Path) -> Result<(), TokenError> {
+    match exposed(file).map_err(|source| TokenError::Unreadable { file: path.to_owned(), source })? {
+        Some(mode) => Err(TokenError::Exposed { file: path.to_owned(), mode }),
+        None => Ok(()),
+    }
+}
+
+/// The permission bits of a file with a secret, where others can reach it.
+///
+/// # Errors
+/// The file cannot be looked at.
+#[cfg(unix)]
+pub fn exposed(file: &std::fs::File) -> std::io::Result<Option<u32>> {
     use std::os::unix::fs::PermissionsExt as _;
-    let metadata = file.metadata().map_err(|source| TokenError::Unreadable { file: path.to_owned(), source })?;
+    let metadata = file.metadata()?;
     let mode = metadata.permissions().mode() & 0o7777;
     // A pipe (`--token-file <(pass show agency)`) is nobody else's whatever its mode says.
-    let exposed = metadata.is_file() && mode & 0o066 != 0;
-    if exposed { Err(TokenError::Exposed { file: path.to_owned(), mode }) } else { Ok(()) }
+    Ok((metadata.is_file() && mode & 0o066 != 0).then_some(mode))
+}
+
+/// The permission bits of a file with a secret, where others can reach it: here, unknown.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn exposed(_file: &std::fs::File) -> std::io::Result<Option<u32>> {
+    Ok(None)
 }
 
 #[cfg(not(unix))]

@@ -4,4 +4,4 @@ pub mod folder;
 pub mod revision;
 mod set;
 
-pub use set::{FileSet, Problem, SourceError, SourceFile};
+pub use set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};

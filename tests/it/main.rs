@@ -4,13 +4,17 @@
     reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers"
 )]
 
+mod charges;
 mod conformance;
 mod converge;
 mod daemon;
 mod demo;
 mod deploy;
 mod disk;
+mod doctor;
+mod export;
 mod flow;
+mod generated_doctor;
 mod generated_history;
 mod generated_openapi;
 mod generated_plan;
@@ -31,6 +35,7 @@ mod provider_read;
 mod provider_world;
 mod provider_write;
 mod proxy;
+mod published;
 mod readme;
 mod replicas;
 mod requests;

@@ -256,3 +256,15 @@ where
 pub fn without_bulk() -> Options {
     Options { without: [bursar::sandbox::Extension::Bulk].into(), ..unlimited() }
 }
+
+/// A generated schema is the committed one; `BURSAR_RENEW=1 cargo test --test it` renews it.
+#[track_caller]
+pub fn committed(file: &str, schema: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let wanted = format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+    if std::env::var_os("BURSAR_RENEW").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == wanted, "{file} is not what the code says; renew it with BURSAR_RENEW=1");
+}

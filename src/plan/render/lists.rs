@@ -47,6 +47,9 @@ pub(super) fn rails(plan: &Plan) -> Vec<String> {
     rails.chain(pass).collect()
 }
 
+/// The title of [`told`].
+pub(super) const TOLD: &str = "On somebody's word, for 90 days";
+
 /// Who counts as a member or as none because somebody said so, on one line a client.
 pub(super) fn told(plan: &Plan) -> Vec<String> {
     plan.accounts.iter().filter_map(told_of).collect()

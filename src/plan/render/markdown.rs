@@ -35,6 +35,7 @@ pub fn markdown(plan: &Plan, masked: bool) -> String {
     sheet.list("Look at", lists::notices(plan));
     clients(&mut sheet, plan);
     sheet.list("Drift", lists::drift(plan));
+    sheet.list(lists::TOLD, lists::told(plan));
     sheet.text
 }
 

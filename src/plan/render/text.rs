@@ -59,7 +59,7 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
     }
     section(&mut out, "People who get full access", lists::full_access(plan).into_iter(), paint);
     section(&mut out, "Drift", lists::drift(plan).into_iter(), paint);
-    section(&mut out, "On somebody's word, for 90 days", lists::told(plan).into_iter(), paint);
+    section(&mut out, lists::TOLD, lists::told(plan).into_iter(), paint);
     unmanaged(&mut out, plan, paint);
     section(&mut out, "Look at", lists::notices(plan).into_iter(), paint);
     section(&mut out, "Guard rails", lists::rails(plan).into_iter(), paint);

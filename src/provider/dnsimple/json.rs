@@ -79,6 +79,20 @@ pub(super) struct AccountJson {
     members: Option<Value>,
 }
 
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct WebhookJson {
+    pub(super) id: Id,
+    pub(super) url: String,
+    #[serde(default, deserialize_with = "time")]
+    pub(super) suppressed_at: Option<Timestamp>,
+}
+
+impl Listed for WebhookJson {
+    fn listed_id(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
 impl Listed for AccountJson {
     fn listed_id(&self) -> &str {
         self.id.as_str()

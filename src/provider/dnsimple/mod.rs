@@ -5,8 +5,11 @@
 //! call, never twice. Both share one count of requests and one quota. Every answer is bounded
 //! in time and size, redirects are not followed, and the token shows nowhere.
 
+mod billing;
+mod examine;
 mod json;
 mod read;
+mod webhooks;
 mod write;
 
 use std::sync::Arc;

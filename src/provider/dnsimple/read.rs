@@ -23,10 +23,10 @@ const PER_PAGE: &str = "100";
 /// Reads the account API. Clones share connections, count, quota and what was offered.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    wire: Arc<Wire>,
+    pub(super) wire: Arc<Wire>,
     overrule: Option<Capabilities>,
     /// Whether account management may be asked for at all.
-    allowed: bool,
+    pub(super) allowed: bool,
     /// What the server offered at first; never widened afterwards.
     offered: Arc<Mutex<Option<Offered>>>,
 }
@@ -38,9 +38,9 @@ struct Offered {
 }
 
 /// A complete list, and what stood beside its first page.
-struct List<T> {
-    entries: Vec<T>,
-    capabilities: Option<Vec<Value>>,
+pub(super) struct List<T> {
+    pub(super) entries: Vec<T>,
+    pub(super) capabilities: Option<Vec<Value>>,
 }
 
 impl Reader {
@@ -60,7 +60,8 @@ impl Reader {
         self.wire.quota()
     }
 
-    async fn get<T: DeserializeOwned>(
+    /// One GET and its JSON, tried again where nothing clear came back; never after a refusal.
+    pub(super) async fn get<T: DeserializeOwned>(
         &self,
         route: &'static str,
         url: &Url,
@@ -70,7 +71,7 @@ impl Reader {
     }
 
     /// Every page of a list, or an error.
-    async fn list<T: DeserializeOwned + Listed + Send>(
+    pub(super) async fn list<T: DeserializeOwned + Listed + Send>(
         &self,
         route: &'static str,
         url: Url,
@@ -96,7 +97,7 @@ impl Reader {
     }
 
     /// The address of an endpoint below an account.
-    fn below(&self, route: &'static str, segments: &[&str]) -> Result<Url, ApiError> {
+    pub(super) fn below(&self, route: &'static str, segments: &[&str]) -> Result<Url, ApiError> {
         match segments.iter().find(|segment| !is_id(segment)) {
             None => Ok(self.wire.base.endpoint(segments)),
             Some(_) => Err(self.wire.not_sent((&Method::GET, route), "the account id is not one")),

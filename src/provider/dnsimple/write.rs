@@ -36,11 +36,21 @@ impl Writer {
             let why = "account management on the vendor's own hosts is off; --account-management on switches it on";
             return Err(self.wire.not_sent((&target.method, target.route), why));
         }
+        self.send_published(target, body, key).await
+    }
+
+    /// Sends to an endpoint that the vendor publishes, whatever is allowed of the others.
+    pub(super) async fn send_published(
+        &self,
+        target: Target<'_>,
+        body: Option<Value>,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Answer, ApiError> {
         self.wire.write(target, body, key).await
     }
 
     /// The body of an answer, where `disagreement` finds none with the request.
-    fn agreed<J: DeserializeOwned, T>(
+    pub(super) fn agreed<J: DeserializeOwned, T>(
         &self,
         answer: &Answer,
         into: impl FnOnce(J) -> T,

@@ -7,6 +7,7 @@
 //! known.
 
 mod catalogue;
+mod examine;
 mod json;
 mod known;
 mod read;

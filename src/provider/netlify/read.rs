@@ -21,7 +21,7 @@ use crate::provider::{Capabilities, Subscription};
 /// Reads the API. Clones share connections, count, quota, and what is known of accounts.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    wire: Arc<Wire>,
+    pub(super) wire: Arc<Wire>,
     known: Arc<Known>,
     payment_method: Option<String>,
 }
@@ -131,7 +131,7 @@ impl Read for Reader {
         Ok(Offer {
             account_management: true,
             plans: catalogue.plans(),
-            capabilities: Capabilities::from_iter([Capability::LimitedAccess, Capability::Invitations]),
+            capabilities: capabilities(),
             quirks: Quirk::ALL.into(),
             roles: roles(),
             unpayable: catalogue.payment.clone().err(),
@@ -174,4 +174,9 @@ impl Read for Reader {
     fn requests_sent(&self) -> u64 {
         self.wire.requests_sent()
     }
+}
+
+/// What the description has of the extensions: no keys, no embedding, no honest `updated_at`.
+pub(super) fn capabilities() -> Capabilities {
+    Capabilities::from_iter([Capability::LimitedAccess, Capability::Invitations])
 }

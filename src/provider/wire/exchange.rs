@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::quota::{Meter, Quota, Told};
+use super::quota::{self, Meter, Quota, Told};
 use crate::domain::{Foreign, RequestId};
 use crate::provider::transport::{self, Failure, Transport};
 use crate::provider::{ApiError, ApiErrorKind, BaseUrl, IdempotencyKey, Meaning, Token};
@@ -57,6 +58,10 @@ pub(in crate::provider) struct Answer {
     pub(in crate::provider) world: Option<String>,
     /// Its `Link` headers: where a list goes on.
     pub(in crate::provider) links: Vec<String>,
+    /// The server's clock, where it told it.
+    pub(in crate::provider) date: Option<Timestamp>,
+    /// How long it took until the head of the answer was there.
+    pub(in crate::provider) took: Duration,
     html: bool,
     pub(in crate::provider) body: Vec<u8>,
 }
@@ -168,11 +173,12 @@ impl Wire {
     }
 
     async fn answer(&self, call: Call<'_>, request: String) -> Result<Answer, ApiError> {
-        let (cap, method, route) = (call.cap, call.method.clone(), call.route);
+        let (cap, method, route, began) = (call.cap, call.method.clone(), call.route, Instant::now());
         let transport::Answer { status, headers, body } = match self.send(call).await {
             Ok(answer) => answer,
             Err(kind) => return Err(self.error(request, None, kind)),
         };
+        let took = began.elapsed();
         let status = status.as_u16();
         let request_id = self.header(&headers, &REQUEST_ID).map(RequestId::new);
         let told = Told::read(&headers, Timestamp::now());
@@ -188,7 +194,8 @@ impl Wire {
                     let world = self.header(&headers, &WORLD);
                     let links = headers.get_all(LINK).iter().filter_map(|link| Some(link.to_str().ok()?.to_owned()));
                     let links = links.collect();
-                    return Ok(Answer { request, status, request_id, world, links, html, body });
+                    let date = quota::date(&headers);
+                    return Ok(Answer { request, status, request_id, world, links, date, took, html, body });
                 }
             },
         };

@@ -24,6 +24,12 @@ pub struct Quota {
     pub resets_in: Duration,
 }
 
+/// The clock of the server, as an answer's `Date` tells it.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?.trim();
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+}
+
 /// The quota headers of one answer, as far as they make sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Told {
@@ -42,7 +48,7 @@ impl Told {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         let count = |name| text(name).and_then(|value| value.parse::<u64>().ok());
         let reset = text("x-ratelimit-reset").and_then(reset);
-        let date = text(DATE.as_str()).and_then(http_date).unwrap_or(now);
+        let date = date(headers).unwrap_or(now);
         Self {
             limit: count("x-ratelimit-limit"),
             remaining: count("x-ratelimit-remaining"),
