@@ -2,11 +2,13 @@
 //! least once, and again where it did not arrive. There is a courier only while there is
 //! something to deliver, so that a sandbox without webhooks has no task and no timer.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::rules::webhooks::Target;
 use super::service::Service;
-use super::world::{Change, Delivery, DeliveryId, Draft, World};
+use super::world::{Change, Delivery, DeliveryId, Draft, WebhookId, World};
 
 /// How often a delivery is tried.
 const MOST_ATTEMPTS: u32 = 10;
@@ -24,8 +26,6 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(2);
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 /// How long one attempt may take, by the machine's time.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Deliveries on their way at one time.
-const AT_ONCE: usize = 8;
 /// The shortest wait for what is due later, by the machine's time.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// The longest: the sandbox's clock may be moved meanwhile.
@@ -51,40 +51,52 @@ impl Courier {
     }
 }
 
-/// What there is to do now, and when there is more.
-fn agenda(world: &World, now: Timestamp) -> (Vec<Delivery>, Option<Timestamp>) {
-    let due = world.deliveries.values().filter(|delivery| delivery.next_at <= now).cloned().collect();
-    (due, world.deliveries.values().map(|delivery| delivery.next_at).filter(|at| *at > now).min())
+/// What there is to do now, one for each webhook that nobody is at, and when there is more.
+fn agenda(world: &World, now: Timestamp, busy: &BTreeSet<WebhookId>) -> (Vec<Delivery>, Option<Timestamp>) {
+    let waiting = || world.deliveries.values().filter(|delivery| !busy.contains(&delivery.webhook_id));
+    let mut due: BTreeMap<WebhookId, &Delivery> = BTreeMap::new();
+    for delivery in waiting().filter(|delivery| delivery.next_at <= now) {
+        due.entry(delivery.webhook_id).or_insert(delivery);
+    }
+    let next = waiting().map(|delivery| delivery.next_at).filter(|at| *at > now).min();
+    (due.into_values().cloned().collect(), next)
 }
 
+/// Who takes long keeps nobody waiting but those behind them at the same webhook.
 async fn deliver_all(service: Weak<Service>) {
+    let mut busy: BTreeSet<WebhookId> = BTreeSet::new();
+    let mut under_way = FuturesUnordered::new();
     loop {
-        let Some(service) = service.upgrade() else { return };
-        let (now, (due, next)) = service.look_now(|world, now| (now, agenda(world, now))).await;
-        let courier = Arc::clone(&service.courier);
-        if due.is_empty() {
-            let Some(next) = next else {
-                courier.is_out.store(false, Ordering::SeqCst);
-                // Something may have come since the look that found nothing.
-                let is_done = service.look_now(|world, _| world.deliveries.is_empty()).await;
-                if is_done || courier.is_out.swap(true, Ordering::SeqCst) {
-                    return;
-                }
-                continue;
-            };
-            // A sandbox that nobody holds any more is not kept by who waits.
-            drop(service);
-            let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
-            let _ = tokio::time::timeout(wait.clamp(SHORTEST_WAIT, LONGEST_WAIT), courier.bell.notified()).await;
-            continue;
+        let Some(held) = service.upgrade() else { return };
+        let courier = Arc::clone(&held.courier);
+        let (now, (due, next)) = held.look_now(|world, now| (now, agenda(world, now, &busy))).await;
+        for delivery in due {
+            busy.insert(delivery.webhook_id);
+            under_way.push(async move { (arrives(&delivery).await, delivery) });
         }
-        let mut under_way = futures::stream::iter(due)
-            .map(|delivery| async move { (delivery.id, arrives(&delivery).await) })
-            .buffer_unordered(AT_ONCE);
-        while let Some((id, arrived)) = under_way.next().await {
-            if service.settle_delivery(move |world, now| settled(world, id, arrived, now)).await.is_err() {
+        if busy.is_empty() && next.is_none() {
+            courier.is_out.store(false, Ordering::SeqCst);
+            // Something may have come since the look that found nothing.
+            let is_done = held.look_now(|world, _| world.deliveries.is_empty()).await;
+            if is_done || courier.is_out.swap(true, Ordering::SeqCst) {
                 return;
             }
+            continue;
+        }
+        // A sandbox that nobody holds any more is not kept by who waits.
+        drop(held);
+        let until_next = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
+        let wait = until_next.unwrap_or(LONGEST_WAIT).clamp(SHORTEST_WAIT, LONGEST_WAIT);
+        let ended = tokio::select! {
+            ended = under_way.next(), if !under_way.is_empty() => ended,
+            () = courier.bell.notified() => None,
+            () = tokio::time::sleep(wait) => None,
+        };
+        let Some((arrived, Delivery { id, webhook_id, .. })) = ended else { continue };
+        busy.remove(&webhook_id);
+        let Some(held) = service.upgrade() else { return };
+        if held.settle_delivery(move |world, now| settled(world, id, arrived, now)).await.is_err() {
+            return;
         }
     }
 }
@@ -133,7 +145,6 @@ async fn post(target: &Target, body: &str) -> std::io::Result<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::world::WebhookId;
 
     #[test]
     fn a_delivery_that_never_arrives_is_tried_ten_times_within_two_hours() {
@@ -156,9 +167,9 @@ mod tests {
         while let Some(delivery) = world.deliveries.get(&id) {
             let now = delivery.next_at;
             at.push(now.duration_since(start).as_secs());
-            assert!(
-                agenda(&world, now).0.len() == 1 && agenda(&world, now - SignedDuration::from_secs(1)).0.is_empty()
-            );
+            let due = |now| agenda(&world, now, &BTreeSet::new()).0.len();
+            assert_eq!((due(now), due(now - SignedDuration::from_secs(1))), (1, 0));
+            assert!(agenda(&world, now, &BTreeSet::from([WebhookId(1)])).0.is_empty(), "somebody is at it");
             let draft = settled(&world, id, false, now);
             world.apply(draft);
         }

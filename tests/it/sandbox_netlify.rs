@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use axum::body::Body;
+use axum::http::Request;
 use bursar::sandbox::{self, Dialect, Options, Sandbox, SandboxError, Surroundings};
 use jiff::Timestamp;
 use reqwest::Method;
@@ -500,6 +502,27 @@ async fn what_people_do_by_hand_and_what_testers_arrange_shows_in_the_api() {
         .map(|it| format!("{} {} {}", it["name"], it["slug"], it["type_name"]))
         .collect();
     assert_eq!(told, [r#""Acme Inc" "acme" "Business""#, r#""Acme" "acme-2" "Free""#]);
+}
+
+#[tokio::test]
+async fn without_a_socket_it_is_the_same() {
+    let sandbox = sandbox::embed(options(), surroundings()).await.unwrap();
+    assert_eq!(sandbox.api_url(), "http://localhost/api/v1");
+    let request = Request::get(format!("{}/accounts", sandbox.api_url())).header("authorization", "Bearer sandbox");
+    let answer = sandbox.call(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!((answer.status().as_u16(), &answer.headers()["x-ratelimit-limit"]), (200, &"500".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_thousand_accounts_of_one_name_have_a_slug_each() {
+    let (_sandbox, api) = started_with(Options { rate_limit: 0, ..options() }).await;
+    for _ in 0..1_000 {
+        let arranged = json!({"name": "Acme", "email": "dns@agency.example"});
+        assert_eq!(api.client.arrange("accounts", arranged).await.status, 201);
+    }
+    let last = api.get("/accounts?page=10").await;
+    assert_eq!(last.body[99]["slug"], "acme-1000");
+    assert_eq!(link(&last, "next"), None);
 }
 
 #[tokio::test]
