@@ -312,7 +312,16 @@ impl Keeper {
         let settle_from = look.began.saturating_sub(book.rules().settle).unwrap_or(Timestamp::MIN);
         let mut steps = Vec::new();
         for row in book.rows() {
+            let client = &row.operation.series.client;
+            let taken = |id: &AccountId| {
+                look.matched.iter().any(|(other, account)| other != client && account.as_ref() == Some(id))
+            };
             if lets_go && let Some(event) = standing.let_go(&row, book.clock().now()) {
+                // It shows, so whoever is not wanted any more may leave again.
+                let sight = (row.state == State::Done).then(|| request::sight(&row, &look.snapshot.accounts, taken));
+                if let Some(Some(Sight::There { .. })) = sight {
+                    self.shown.insert(row.id());
+                }
                 steps.push((row, event));
                 continue;
             }
@@ -325,10 +334,6 @@ impl Keeper {
             if !asks || (!look.complete && row.operation.series.kind == OpKind::CreateAccount) {
                 continue;
             }
-            let client = &row.operation.series.client;
-            let taken = |id: &AccountId| {
-                look.matched.iter().any(|(other, account)| other != client && account.as_ref() == Some(id))
-            };
             let mine = look.matched.get(client).and_then(Option::as_ref);
             let sight = match mine.filter(|_| row.operation.series.kind == OpKind::CreateAccount) {
                 // Whoever writes accountId says which one it is.

@@ -278,6 +278,9 @@ mod tests {
             let error = follow(links).unwrap_err();
             assert!(error.contains(why), "{links:?}: {error}");
         }
+        let without_end: Vec<String> = (2..20_000).map(|page| format!("<?page={page}>; rel=next")).collect();
+        let without_end: Vec<&str> = without_end.iter().map(String::as_str).collect();
+        assert!(follow(&without_end).unwrap_err().contains("10,000 pages"));
         let url = Url::parse("https://api.example/v1/accounts").unwrap();
         let twice = Linked::default().accept(&url, &[], ["a", "a"].into_iter());
         assert_eq!(twice, Err(Fault::Broken("one id is in it twice")));

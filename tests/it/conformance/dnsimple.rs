@@ -14,7 +14,7 @@ use bursar::sandbox::{MemberMode, Options, Sandbox};
 use serde_json::{Value, json as value};
 
 use super::dnsimple_fake;
-use super::{Dialect, Driver, Fake, Place, serve, url_of};
+use super::{BrokenList, Dialect, Driver, Fake, Place, serve, url_of};
 use crate::provider_world::{Asked, CANARY, Reply, World, json, message};
 use crate::support::unlimited;
 
@@ -73,7 +73,7 @@ impl Dialect for Dnsimple {
         page((current - 1) * 100 + 1..=(current * 100).min(total), current, total)
     }
 
-    fn broken_lists() -> Vec<(&'static str, fn(usize, &Asked) -> Reply)> {
+    fn broken_lists() -> Vec<BrokenList> {
         vec![
             ("the same page for ever", |_, _| page(1..=100, 1, 250)),
             ("the same accounts on each page", |_, asked| page(1..=100, number(asked), 200)),

@@ -85,10 +85,6 @@ impl Fleet {
         let wanted = Wanted { clients: vec![client.clone()], offboardings: Vec::new(), invalid: Vec::new() };
         let cancel = CancellationToken::new();
         self.reconciler.observe(&wanted).await.unwrap();
-        if std::env::var_os("SHOW").is_some() {
-            let plan = self.reconciler.plan(&wanted);
-            println!("PLAN {plan:#?}");
-        }
         self.reconciler.converge(&wanted, None, &*self.driver.writer, &Silent, &cancel).await.unwrap()
     }
 }

@@ -15,6 +15,7 @@ mod lists;
 mod lost;
 mod netlify;
 mod netlify_fake;
+mod netlify_ways;
 mod published;
 
 use std::sync::{Arc, Mutex};
@@ -40,6 +41,9 @@ pub trait Fake: Send + 'static {
     /// What it answers, and what that does to its world.
     fn answer(&mut self, asked: &Asked) -> Reply;
 }
+
+/// What is wrong with a list, and the server that sends it: told how many requests came before.
+type BrokenList = (&'static str, fn(usize, &Asked) -> Reply);
 
 /// What the suite needs to know of a service: how its driver is connected, a fake of it, and
 /// how it says what every service says in some way.
@@ -70,7 +74,7 @@ pub trait Dialect: 'static {
     fn pages(asked: &Asked, total: u64) -> Reply;
 
     /// Lists of accounts that are not complete, whatever is asked.
-    fn broken_lists() -> Vec<(&'static str, fn(usize, &Asked) -> Reply)>;
+    fn broken_lists() -> Vec<BrokenList>;
 
     /// A list of one account with this name, and what else a server may write.
     fn named(name: &str) -> Value;

@@ -13,7 +13,7 @@ use bursar::sandbox::{self, Options, Sandbox};
 use serde_json::{Value, json as value};
 
 use super::netlify_fake;
-use super::{Dialect, Driver, Fake, Place};
+use super::{BrokenList, Dialect, Driver, Fake, Place};
 use crate::provider_world::{Asked, CANARY, Reply, json, json_with, message};
 
 pub struct Netlify;
@@ -67,7 +67,7 @@ impl Dialect for Netlify {
         page(asked, (number - 1) * 100 + 1..=last, (last < total).then_some(&next))
     }
 
-    fn broken_lists() -> Vec<(&'static str, fn(usize, &Asked) -> Reply)> {
+    fn broken_lists() -> Vec<BrokenList> {
         vec![
             ("the same page for ever", |_, asked| page(asked, 1..=2, Some("<?page=2>; rel=next"))),
             ("a page that links to itself", |before, asked| {

@@ -113,7 +113,7 @@ async fn the_smallest_answers_of_the_description_parse() {
     assert_eq!((accounts.len(), &accounts[0].subscription), (1, &None));
     let id = AccountId::new("a1");
     let error = driver.reader.subscription(&id).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"GET /api/v1/accounts/{account}: no answer: the account does not say which plan it is on");
     let error = driver.reader.members(&id).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"GET /api/v1/{account}/members: not sent: the account shows no slug of its own to ask for its members by");
 }
