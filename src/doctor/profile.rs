@@ -66,8 +66,8 @@ pub const SERVICES: [Service; 3] = [
     Service {
         name: "Netlify",
         reads: "accounts, plans, members",
-        writes: "the whole flow, from the published description",
-        last_seen_working: "never run live; this version cannot choose it yet",
+        writes: "the whole flow but cancelling, by the published description",
+        last_seen_working: "never run live by the project",
     },
     Service {
         name: "the embedded sandbox",
