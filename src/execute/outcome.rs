@@ -205,18 +205,6 @@ mod tests {
     use super::*;
     use crate::domain::Foreign;
 
-    const OPS: [OpKind; 9] = [
-        OpKind::CreateAccount,
-        OpKind::UpdateAccount,
-        OpKind::Subscribe,
-        OpKind::ChangePlan,
-        OpKind::SetSeats,
-        OpKind::RemoveMember,
-        OpKind::AddMember,
-        OpKind::SetAccess,
-        OpKind::Unsubscribe,
-    ];
-
     fn of(op: OpKind, kind: ApiErrorKind) -> Outcome {
         classify(op, Err(&ApiError { request: "POST /v2/x".into(), request_id: None, kind }))
     }
@@ -236,7 +224,7 @@ mod tests {
         let mut table = String::new();
         for status in statuses {
             let mut readings: Vec<(Outcome, Vec<String>)> = Vec::new();
-            for op in OPS {
+            for op in OpKind::ALL {
                 let outcome = refused(op, status, "no", &[]);
                 match readings.iter_mut().find(|(known, _)| *known == outcome) {
                     Some((_, ops)) => ops.push(format!("{op:?}")),
@@ -244,7 +232,7 @@ mod tests {
                 }
             }
             for (outcome, ops) in readings {
-                let ops = if ops.len() == OPS.len() { "all".to_owned() } else { ops.join(" ") };
+                let ops = if ops.len() == OpKind::ALL.len() { "all".to_owned() } else { ops.join(" ") };
                 let outcome = match outcome {
                     Outcome::Refused { reason } => format!("{reason:?}"),
                     other => format!("{other:?}"),
@@ -279,7 +267,7 @@ mod tests {
     #[test]
     fn what_is_no_refusal_is_read_by_its_kind() {
         let why = || Foreign::new("x");
-        for op in OPS {
+        for op in OpKind::ALL {
             assert_eq!(classify(op, Ok(())), Outcome::Done);
             assert_eq!(of(op, ApiErrorKind::NotSent { why: why() }), Outcome::NotSent);
             let resets_in = Duration::from_secs(60);

@@ -249,6 +249,21 @@ pub enum OpKind {
     Unsubscribe,
 }
 
+impl OpKind {
+    /// All of them, in the order in which they are carried out.
+    pub const ALL: [Self; 9] = [
+        Self::CreateAccount,
+        Self::UpdateAccount,
+        Self::Subscribe,
+        Self::ChangePlan,
+        Self::SetSeats,
+        Self::RemoveMember,
+        Self::AddMember,
+        Self::SetAccess,
+        Self::Unsubscribe,
+    ];
+}
+
 /// What became of an action that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Verdict {

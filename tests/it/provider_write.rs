@@ -14,18 +14,6 @@ use serde_json::{Value, json as value};
 
 use crate::provider_world::{Asked, Reply, World, html, impatient, json, json_with, message, reader_at, world};
 
-const ALL: [OpKind; 9] = [
-    OpKind::CreateAccount,
-    OpKind::UpdateAccount,
-    OpKind::Subscribe,
-    OpKind::ChangePlan,
-    OpKind::SetSeats,
-    OpKind::RemoveMember,
-    OpKind::AddMember,
-    OpKind::SetAccess,
-    OpKind::Unsubscribe,
-];
-
 /// Each kind of action, with the same account, person and plan.
 async fn carry_out(writer: &Writer, op: OpKind) -> Result<(), ApiError> {
     let (id, member, plan) = (AccountId::new("7"), MemberId::new("m3"), PlanId::new("teams-v2-monthly"));
@@ -86,7 +74,7 @@ async fn each_action_is_one_request_on_a_connection_of_its_own() {
     let world = world(|_, asked| faithful(asked)).await;
     let (reader, mut sent) = (world.reader(), String::new());
     let writer = reader.writer();
-    for op in ALL {
+    for op in OpKind::ALL {
         carry_out(&writer, op).await.unwrap();
         let asked = world.asked().pop().unwrap();
         let key = asked.headers.lines().find(|line| line.starts_with("idempotency-key")).unwrap_or_default();

@@ -204,7 +204,10 @@ pub(super) fn payment(listed: &[PaymentMethodJson], configured: Option<&str>) ->
             names()
         )),
         (None, [only]) => Ok(only.listed_id().to_owned()),
-        (None, _) => Err(format!("there are several payment methods; name the one to pay with: {}", names())),
+        (None, _) => Err(format!(
+            "there are several payment methods; name the one to pay with (--payment-method ID): {}",
+            names()
+        )),
     }
 }
 
@@ -325,7 +328,7 @@ mod tests {
         the token's user has no payment method, so nothing that costs can be bought; add one in the service's billing settings
         the token's user has no payment method, so nothing that costs can be bought; add one in the service's billing settings
         the payment method pm9 that was named is none of the token's user's; name one of these: pm1 (Visa\u{1b})
-        there are several payment methods; name the one to pay with: pm1 (Visa\u{1b}), pm2 (Visa\u{1b})
+        there are several payment methods; name the one to pay with (--payment-method ID): pm1 (Visa\u{1b}), pm2 (Visa\u{1b})
         ");
     }
 }

@@ -41,17 +41,7 @@ impl Dialect for Dnsimple {
     const FAMILY: &'static str = "teams";
     const PLAN: &'static str = "teams-v2-monthly";
     const EMPTY_LIST: &'static str = "{\"data\":[]}";
-    const OPS: &'static [OpKind] = &[
-        OpKind::CreateAccount,
-        OpKind::UpdateAccount,
-        OpKind::Subscribe,
-        OpKind::ChangePlan,
-        OpKind::SetSeats,
-        OpKind::RemoveMember,
-        OpKind::AddMember,
-        OpKind::SetAccess,
-        OpKind::Unsubscribe,
-    ];
+    const OPS: &'static [OpKind] = &OpKind::ALL;
 
     fn connect(url: &str, read_retries: usize, line: Arc<dyn Transport>) -> Driver {
         let token = Token::from_text(CANARY.to_owned()).unwrap();

@@ -15,18 +15,6 @@ use super::world::{BUSINESS, SOLO, TEAMS, World, account, client, email, subscri
 const PEOPLE: [&str; 6] =
     ["a@x.example", "b@x.example", "c@y.example", "d@y.example", "pat@agency.example", "e@z.example"];
 
-const KINDS: [OpKind; 9] = [
-    OpKind::CreateAccount,
-    OpKind::UpdateAccount,
-    OpKind::Subscribe,
-    OpKind::ChangePlan,
-    OpKind::SetSeats,
-    OpKind::RemoveMember,
-    OpKind::AddMember,
-    OpKind::SetAccess,
-    OpKind::Unsubscribe,
-];
-
 /// A world of a few clients and accounts, at odds in every way that a seed gives.
 fn random(seed: u64) -> World {
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -130,7 +118,7 @@ fn remembering(mut world: World, seed: u64) -> World {
     let mut rng = fastrand::Rng::with_seed(seed);
     let clients: Vec<_> = world.wanted.clients.iter().map(|client| client.name.clone()).collect();
     for client in clients {
-        for op in KINDS {
+        for op in OpKind::ALL {
             let people = PEOPLE.into_iter().map(Some).chain([None]);
             for person in people.filter(|_| rng.u8(0..8) == 0).collect::<Vec<_>>() {
                 let (state, reason) = [
