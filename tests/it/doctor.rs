@@ -69,7 +69,7 @@ async fn the_sandbox_is_well_and_is_only_read() {
 
     SERVICE               READS                                                                    WRITES                                                                            LAST SEEN WORKING
     DNSimple              what it publishes: accounts, names, notification emails, plans, charges  by hand, with the steps told; by itself where a server offers account management  never run live by the project
-    Netlify               accounts, plans, members                                                 the whole flow, from the published description                                    never run live; this version cannot choose it yet
+    Netlify               accounts, plans, members                                                 the whole flow, from the published description                                    never run live by the project
     the embedded sandbox  all of it                                                                all of it                                                                         in every run of the tests
     ");
     let ledger = world.ledger().await;
