@@ -143,6 +143,17 @@ fn steps(plan: &Value) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
+/// What the document tells of the run is how it went.
+#[track_caller]
+fn the_document_shows(shell: &str, log: &str) {
+    assert_eq!(fences("A recorded run", "yaml"), [ACME.trim_end()]);
+    let shown = fences("A recorded run", "console").iter().map(|text| timeless(text)).collect::<Vec<_>>().join("\n\n");
+    assert!(is_shortened(&shown, shell.trim_end()), "not what was said:\n{shown}\n\nit is:\n{shell}");
+    for line in fences("A recorded run", "text").iter().flat_map(|text| text.lines()).map(timeless) {
+        assert!(log.contains(&line), "not in the log: {line}\n{log}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_does_what_is_printed_and_each_look_sees_it_until_all_is_in_sync() {
     let mut kim = Person::new().await;
@@ -163,7 +174,7 @@ async fn a_person_does_what_is_printed_and_each_look_sees_it_until_all_is_in_syn
     std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let listening = ["run", "clients", "--listen", "127.0.0.1:0", "--hook-secret-file", "hook.secret"];
     let mut daemon = Running::start(kim.world.command(&listening));
-    daemon.wait_for("1 by hand", SOON);
+    daemon.wait_for("1 manual", SOON);
 
     // Steps 1 and 2: the account. The next look sees it.
     let (_, typed) = &printed[1];
@@ -205,17 +216,103 @@ async fn a_person_does_what_is_printed_and_each_look_sees_it_until_all_is_in_syn
     assert_eq!(code, 0, "{log}");
 
     let shell = timeless(&kim.shell);
-    insta::assert_snapshot!(shell, @"");
-    assert_eq!(fences("A recorded run", "yaml"), [ACME.trim_end()]);
-    let shown = fences("A recorded run", "console").iter().map(|text| timeless(text)).collect::<Vec<_>>().join("\n\n");
-    assert!(is_shortened(&shown, shell.trim_end()), "not what was said:\n{shown}\n\nit is:\n{shell}");
-    let log = timeless(&log);
-    for line in fences("A recorded run", "text").iter().flat_map(|text| text.lines()).map(timeless) {
-        assert!(log.contains(&line), "not in the log: {line}\n{log}");
-    }
+    insta::assert_snapshot!(shell, @r#"
+    $ bursar doctor
+    ok    address   http://127.0.0.1:PORT/v2, on this very machine
+    ok    reach     answered in N ms, connecting included
+    ok    token     a user token, of agency@example.com
+    warn  accounts  what is published is read; managing accounts is not offered here
+                    -> `bursar plan` finds what is missing and tells the steps to do by hand
+    ok    paging    one page: nothing says that there are others, so this one counts as the list; accounts: 1
+    ok    quota     2397 of 2400 requests left, until the window opens again in N min
+    ok    clock     in step with the server's, within 30 s
+    ok    sandbox   this is one, its world WORLD: no money is real
+                    -> what a plan gives a person to do is done on the sandbox's own page here
 
-    // The one write was not bursar's.
+    SERVICE               READS                                                                    WRITES                                                                            LAST SEEN WORKING
+    DNSimple              what it publishes: accounts, names, notification emails, plans, charges  by hand, with the steps told; by itself where a server offers account management  never run live by the project
+    Netlify               accounts, plans, members                                                 the whole flow, from the published description                                    never run live by the project
+    the embedded sandbox  all of it                                                                all of it                                                                         in every run of the tests
+
+    $ bursar export
+    apiVersion: bursar.dev/v1
+    kind: ClientAccount
+    metadata:
+      name: harbour-yoga
+    spec:
+      accountId: "1"
+      accountName: Harbour Yoga
+      notificationEmail: dns+harbour@agency.example
+      plan: teams-v2-monthly
+      # members cannot be read here: list them by hand
+    1 account written. Check with `bursar plan`: it shows no change.
+
+    $ bursar plan clients
+    acme (new)  acme.yaml:1
+      * create the account "Acme Corporation", notified at dns+acme@agency.example, by hand
+        1. In your user settings, https://dnsimple.com/user, add a new account.
+        2. Type its name and its notification email:
+           Acme Corporation
+           dns+acme@agency.example
+      * subscribe to teams, by hand
+        3. In the new account's settings, under billing and plans, subscribe to this plan, with 3 seats, for you and everybody wanted:
+           teams
+      * add jane@acme.example with full access, by hand
+        4. In the new account's settings, under members and seats, invite, with full access:
+           jane@acme.example
+      * add joe@acme.example with limited access, by hand
+        5. In the new account's settings, under members and seats, invite, with limited access:
+           joe@acme.example
+
+    What bears * is done by hand: this service offers it to no program. The next look sees by itself that accounts and plans are done; of members it is told: bursar ack CLIENT.
+    The links lead to DNSimple's own site, and this API is on this machine: where it is the sandbox, its page http://127.0.0.1:PORT/ stands for that site.
+    Nothing planned; 4 by hand; 1 client is in sync.
+
+    $ bursar plan clients
+    acme (account 2)  acme.yaml:1
+      ! its members cannot be read over this API, so whether these are members is not known: jane@acme.example, joe@acme.example; look at https://dnsimple.com/a/2/account/members, set right there what differs, then tell: bursar ack acme
+      * subscribe to teams, by hand
+        1. In the account's billing and plans, https://dnsimple.com/a/2/account/billing, subscribe to this plan, with 3 seats, for you and everybody wanted:
+           teams
+
+    What bears * is done by hand: this service offers it to no program. The next look sees by itself that accounts and plans are done; of members it is told: bursar ack CLIENT.
+    The links lead to DNSimple's own site, and this API is on this machine: where it is the sandbox, its page http://127.0.0.1:PORT/ stands for that site.
+    Nothing planned; 1 by hand; 1 client is in sync.
+
+    $ bursar plan clients
+    acme (account 2)  acme.yaml:1
+      ! its members cannot be read over this API, so whether these are members is not known: jane@acme.example, joe@acme.example; look at https://dnsimple.com/a/2/account/members, set right there what differs, then tell: bursar ack acme
+
+    The links lead to DNSimple's own site, and this API is on this machine: where it is the sandbox, its page http://127.0.0.1:PORT/ stands for that site.
+    Nothing planned; 1 unknown; 1 client is in sync.
+
+    $ bursar ack acme joe@acme.example --access limited
+    acme (account 2), for 90 days:
+      joe@acme.example is a member with limited access
+    The next pass is `bursar apply`, or a running daemon's next look (`--interval`; at once on SIGHUP).
+
+    $ bursar plan clients
+    acme (account 2)  acme.yaml:1
+      … add jane@acme.example with full access: jane@acme.example has been invited and has not accepted yet (a webhook told on DAY) (AwaitingAcceptance)
+
+    On somebody's word, for 90 days
+      acme: jane@acme.example is invited (a webhook told on DAY), joe@acme.example is a member with limited access (kim said so on DAY)
+
+    Nothing planned; 1 waiting; 1 client is in sync.
+
+    $ bursar plan clients
+    On somebody's word, for 90 days
+      acme: jane@acme.example is a member (a webhook told on DAY), joe@acme.example is a member with limited access (kim said so on DAY)
+
+    Nothing to do; 2 clients are in sync.
+    "#);
+    the_document_shows(&shell, &timeless(&log));
+    // It is as bursar was told, and the one write was not bursar's.
+    let page = kim.page().await;
+    for (email, access) in [("jane@acme.example", ">full<"), ("joe@acme.example", ">limited<")] {
+        let row = page.split(&format!("<td>{email}")).nth(1).unwrap().split("</tr>").next().unwrap();
+        assert!(row.contains(access) && row.contains("active"), "{row}");
+    }
     let ledger = kim.world.ledger().await;
-    assert_eq!((ledger.writes(), ledger.call("POST /{account}/webhooks")), (1, 1), "{:#}", ledger.0);
-    println!("{}\n---\n{log}", kim.shell);
+    assert_eq!((ledger.writes(), ledger.call("POST /v2/{account}/webhooks")), (1, 1), "{:#}", ledger.0);
 }
