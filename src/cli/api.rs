@@ -190,8 +190,7 @@ impl ApiArgs {
             listen: self.sandbox_listen.unwrap_or(USUAL_ADDRESS),
             data: Some(file.to_owned()),
             users,
-            dialect: self.provider.dialect(),
-            ..sandbox::Options::default()
+            ..sandbox::Options::of(self.provider.dialect())
         };
         match (sandbox::start(options.clone()).await, self.sandbox_listen) {
             // Nobody asked for this very port: any other does as well.

@@ -13,7 +13,7 @@ use crate::journal::{BookError, JournalError};
 use crate::manifest::Wanted;
 use crate::plan::{
     self, AccountPlan, Action, ActionState, ApiInfo, Inputs, Known, LintFault, Match, ObservedAccount, OpKind, Plan,
-    Policy, Selector, Snapshot, Summary, lint, match_accounts,
+    Policy, Selector, Snapshot, Summary, checked, lint, match_accounts,
 };
 use crate::provider::{ApiError, Capability, Read, Write};
 
@@ -277,9 +277,7 @@ impl Reconciler {
             selector: &self.selector,
             requests_spent: self.reader.requests_sent(),
         };
-        let plan = plan::plan(&inputs);
-        let faults = lint(&plan, &inputs);
-        Some((plan, faults))
+        Some(checked(&inputs, lint))
     }
 
     /// The clients for whom something is to be done now, by what was last seen.

@@ -37,6 +37,12 @@ pub enum Subject {
     Token,
     /// Whether accounts can be managed.
     Management,
+    /// In what it differs.
+    Ways,
+    /// Its own roles.
+    Roles,
+    /// Whether plans can be paid.
+    Payment,
     /// The extensions.
     Capabilities,
     /// What is on sale.
@@ -63,6 +69,9 @@ impl Subject {
             Self::Reach => "reach",
             Self::Token => "token",
             Self::Management => "accounts",
+            Self::Ways => "ways",
+            Self::Roles => "roles",
+            Self::Payment => "payment",
             Self::Capabilities => "capabilities",
             Self::Plans => "plans",
             Self::Paging => "paging",
@@ -192,6 +201,18 @@ impl Profile {
             return;
         }
         checks.push(ok(Subject::Management, "created, subscribed and joined over this API"));
+        if !offer.quirks.is_empty() {
+            let ways: Vec<&str> = offer.quirks.iter().map(|quirk| quirk.words()).collect();
+            checks.push(ok(Subject::Ways, ways.join("; ")));
+        }
+        if !offer.roles.is_empty() {
+            let roles = offer.roles.iter().map(|offered| format!("{} ({})", offered.role, offered.access));
+            checks.push(ok(Subject::Roles, roles.collect::<Vec<_>>().join(", ")));
+        }
+        if let Some(why) = &offer.unpayable {
+            let next = "until then everything that would cost more is blocked, and the rest goes on";
+            checks.push(warn(Subject::Payment, why.as_str(), next));
+        }
         checks.push(self.capabilities(&offer.capabilities));
         let on_sale: Vec<&PlanOffer> = offer.plans.iter().filter(|plan| plan.available).collect();
         checks.push(if on_sale.is_empty() {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::domain::{AccountId, AccountName, Email, Foreign};
-use crate::provider::{ApiError, ApiErrorKind, NewAccount, Read, Write};
+use crate::domain::{AccountId, AccountName, Email, Foreign, Money};
+use crate::provider::{ApiError, ApiErrorKind, NewAccount, NewPlan, PlanOffer, Quirk, Read, Write};
 
 use super::profile::Probed;
 
@@ -15,10 +15,15 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// # Errors
 /// The first account could not be made, or the list not be read.
 pub async fn probe(reader: &dyn Read, writer: &dyn Write, name: &str, at_most: Duration) -> Result<Probed, ApiError> {
+    let offer = reader.offer().await?;
+    // Where an account is made with a plan, one that costs nothing.
+    let free = |plan: &&PlanOffer| plan.available && plan.base_price == Some(Money::ZERO);
+    let free = offer.plans.iter().filter(|_| offer.has_quirk(Quirk::PlanAtCreation)).find(free);
+    let email = |which: &str| Email::lenient(format!("doctor+{which}@bursar.example"));
     let new = |which: &str| NewAccount {
         name: AccountName::new(name),
-        email: Some(Email::lenient(format!("doctor+{which}@bursar.example"))),
-        plan: None,
+        email: Some(email(which)).filter(|_| !offer.has_quirk(Quirk::EmailAfterwards)),
+        plan: free.map(|plan| NewPlan { plan: plan.id.clone(), seats: None }),
     };
     let first = writer.create_account(&new("one"), None).await?.value.id;
     let lag = lag(reader, &first, at_most).await?;

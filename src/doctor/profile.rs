@@ -73,7 +73,7 @@ pub const SERVICES: [Service; 3] = [
     Service {
         name: "Netlify",
         reads: "accounts, plans, members",
-        writes: "the whole flow, from the published description",
+        writes: "the whole flow but cancelling, by the published description",
         last_seen_working: "never run live by the project",
     },
     Service {

@@ -28,6 +28,9 @@ pub struct Known {
     pub settling: BTreeSet<(ClientName, Matter)>,
     /// The accounts that were made for these clients.
     pub made: BTreeMap<ClientName, AccountId>,
+    /// Clients whose part of the plan the independent check refuses, and what it says: a bug in
+    /// bursar, which is that client's trouble alone.
+    pub refused: BTreeMap<ClientName, String>,
     /// What the guard rails remember.
     pub rails: RailMemory,
     /// All writes are stopped, for this reason.

@@ -16,10 +16,19 @@ use super::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan};
 /// Something that no plan may do. A plan with one is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LintFault {
-    /// The client, or `plan` where it concerns the whole.
+    /// The client, or `the plan` where it concerns the whole.
     pub account: String,
     /// What is wrong.
     pub what: String,
+}
+
+impl LintFault {
+    const WHOLE: &'static str = "the plan";
+
+    /// Whether it concerns the plan as a whole, not one client's part.
+    pub fn is_of_the_whole(&self) -> bool {
+        self.account == Self::WHOLE
+    }
 }
 
 impl fmt::Display for LintFault {
@@ -49,7 +58,7 @@ pub fn lint(plan: &Plan, inputs: &Inputs<'_>) -> Vec<LintFault> {
         check_people(account, client, &world, &mut say);
     }
     for what in whole(plan, inputs) {
-        faults.push(LintFault { account: "plan".to_owned(), what });
+        faults.push(LintFault { account: LintFault::WHOLE.to_owned(), what });
     }
     faults
 }

@@ -1,6 +1,7 @@
 //! Deciding: what is wanted against what is, as a tree of actions. Pure: no IO, no clock,
 //! no randomness; the same input gives the same bytes.
 
+mod checked;
 mod choose;
 mod cost;
 mod decide;
@@ -19,6 +20,7 @@ mod snapshot;
 mod tree;
 mod words;
 
+pub use checked::checked;
 pub use cost::{list_price, monthly_change};
 pub use decide::{Inputs, plan, state_of};
 pub use digest::of_wanted as wanted_digest;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bursar::sandbox::{Extension, Options};
+use bursar::sandbox::{Dialect, Extension, Options};
 use serde_json::json as value;
 
 use crate::provider_world::{self as fake, Reply, html, json, json_with, message};
@@ -69,7 +69,7 @@ async fn the_sandbox_is_well_and_is_only_read() {
 
     SERVICE               READS                                                                    WRITES                                                                            LAST SEEN WORKING
     DNSimple              what it publishes: accounts, names, notification emails, plans, charges  by hand, with the steps told; by itself where a server offers account management  never run live by the project
-    Netlify               accounts, plans, members                                                 the whole flow, from the published description                                    never run live by the project
+    Netlify               accounts, plans, members                                                 the whole flow but cancelling, by the published description                       never run live by the project
     the embedded sandbox  all of it                                                                all of it                                                                         in every run of the tests
     ");
     let ledger = world.ledger().await;
@@ -96,6 +96,32 @@ async fn a_probe_tells_read_lag_and_whether_names_are_unique() {
     warn  read lag      the list shows a new account after 3 s
                         -> give --settle at least that long, so that a list is not asked too early
     ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_with_ways_of_its_own_is_shown_as_it_is() {
+    let world = World::with(Options { rate_limit: 500, dialect: Dialect::Netlify, ..unlimited() }).await;
+    let done = world.run(&["doctor", "--provider", "netlify"]).await.expect(0);
+    insta::assert_snapshot!(checks(&done), @"
+    ok    address       http://127.0.0.1:PORT/api/v1, on this very machine
+    ok    reach         answered in N ms, connecting included
+    ok    token         a user token, of agency@example.com
+    ok    accounts      created, subscribed and joined over this API
+    ok    ways          an account is made with its plan, in one request; the notification email is set after the account is made; a subscription cannot be cancelled without closing the account; the billing period cannot be changed
+    ok    roles         Owner (full), Developer (limited), Billing Admin (limited), Reviewer (limited)
+    ok    capabilities  limited_access, invitations, as the server says
+    ok    plans         free-monthly (0.00 a month), free-yearly (0.00 a year), pro-monthly (19.00 a month, 19.00 a further seat), pro-yearly (190.00 a year, 190.00 a further seat), business-monthly (99.00 a month, 25.00 a further seat), business-yearly (990.00 a year, 250.00 a further seat)
+    ok    paging        one page: nothing says that there are others, so this one counts as the list; accounts: 0
+    ok    quota         496 of 500 requests left, until the window opens again in N s
+    ok    clock         in step with the server's, within 30 s
+    ok    sandbox       this is one, its world WORLD: no money is real
+                        -> --probe makes two accounts there, to tell read lag and whether names are unique
+    ");
+    let ledger = world.ledger().await;
+    assert_eq!(ledger.writes(), 0);
+    let probed = checks(&world.run(&["doctor", "--provider", "netlify", "--probe"]).await.expect(0));
+    assert!(probed.contains("the list shows a new account at once") && probed.contains("not unique"), "{probed}");
+    assert_eq!(world.ledger().await.count("accounts_created"), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,7 @@ mod deploy;
 mod disk;
 mod doctor;
 mod export;
+mod fleets;
 mod flow;
 mod generated_doctor;
 mod generated_history;

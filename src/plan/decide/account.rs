@@ -210,7 +210,8 @@ impl<'a> Draft<'a> {
         let subscription = subscription.ok().flatten();
         let now = Now::of(subscription);
         let mut adds = people::adds(world, self.client, &self.people);
-        let leaving = self.removals.iter().filter(|removal| removal.action.is_going()).count();
+        let leaving = self.removals.iter().filter(|removal| goes_now(&removal.action)).count();
+        let stuck = self.removals.iter().filter(|removal| is_stuck(&removal.action)).count();
         let staying = self.people.count().saturating_sub(u32::try_from(leaving).unwrap_or(u32::MAX));
         let everyone = staying.saturating_add(coming(&adds, |_| true));
         let target = choose(world.offer(), &self.client.plan, now.plan(), everyone);
@@ -219,6 +220,7 @@ impl<'a> Draft<'a> {
         if !self.check_plan(&target, now, &mut adds) {
             people::check_room(&mut adds, final_plan, staying);
         }
+        hold_for_a_seat(&mut adds, subscription, staying, stuck);
         let heads = Heads {
             staying,
             seated: staying.saturating_add(coming(&adds, |add| add.known)),
@@ -449,6 +451,29 @@ fn after(action: Action) -> (u8, Action) {
 fn coming(adds: &[Add], which: impl Fn(&Add) -> bool) -> u32 {
     let n = adds.iter().filter(|add| add.action.is_going() && which(add)).count();
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Whether somebody who is to leave does so before anything is done about seats.
+const fn goes_now(removal: &Action) -> bool {
+    matches!(removal.state, ActionState::Planned | ActionState::Applied | ActionState::Manual)
+}
+
+/// Whether somebody is to leave, and does not go yet: their seat is not free.
+const fn is_stuck(removal: &Action) -> bool {
+    matches!(removal.state, ActionState::Waiting | ActionState::Failed)
+}
+
+/// Holds as many of those who come as would need the seats of those who do not go yet: none is
+/// bought for the time until then.
+fn hold_for_a_seat(adds: &mut [Add], subscription: Option<&Subscription>, staying: u32, stuck: usize) {
+    let Some(seats) = subscription.and_then(|subscription| subscription.seats) else { return };
+    let needed = staying.saturating_add(coming(adds, |add| add.known));
+    let held = usize::try_from(needed.saturating_sub(seats)).map_or(stuck, |short| short.min(stuck));
+    let last = adds.iter_mut().rev().filter(|add| add.action.is_planned() && add.known);
+    for add in last.take(held) {
+        let message = "takes the seat of somebody who is to leave and has not left yet";
+        add.action.hold(ActionState::Skipped, Reason::DependencyNotMet, message);
+    }
 }
 
 /// The plan that members are to be on; `None` where there is none or it is not listed.

@@ -1,5 +1,8 @@
 //! What the journal has a say in: operations whose outcome is not known, and a freeze.
 
+use std::collections::BTreeMap;
+
+use crate::domain::ClientName;
 use crate::plan::known::{Series, VerdictState};
 use crate::plan::tree::{Action, ActionState, Op, Reason};
 
@@ -34,6 +37,20 @@ pub(super) fn hold_unsettled(draft: &mut Draft<'_>, world: &World<'_>) {
     }
     // A question stands even where nothing of its kind is planned any more.
     draft.actions.splice(0..0, asked);
+}
+
+/// Holds everything of the clients whose part of the plan is refused; whether there are any.
+pub(super) fn refuse(drafts: &mut [Draft<'_>], refused: &BTreeMap<ClientName, String>) -> bool {
+    for draft in drafts.iter_mut() {
+        let Some(what) = refused.get(&draft.client.name) else { continue };
+        for action in draft.actions.iter_mut().filter(|action| action.is_planned()) {
+            let message =
+                format!("a check of the plan refuses it ({what}), which is a bug in bursar; please report it");
+            action.state = ActionState::Failed;
+            action.message = message;
+        }
+    }
+    !refused.is_empty()
 }
 
 /// Holds everything while the fleet is frozen; whether it is.

@@ -64,7 +64,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         cost::price(draft, &world);
     }
     let held_by_money = rails::money(&mut drafts, inputs, &mut tripped);
-    if memory::freeze(&mut drafts, inputs.known.frozen.as_deref()) || held_by_money {
+    let refused = memory::refuse(&mut drafts, &inputs.known.refused);
+    if memory::freeze(&mut drafts, inputs.known.frozen.as_deref()) || held_by_money || refused {
         for draft in &mut drafts {
             cascade(draft);
             cost::price(draft, &world);

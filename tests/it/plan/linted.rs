@@ -1,7 +1,8 @@
 //! The linter refuses plans that no planner should make: each is a good plan, spoiled.
 
 use bursar::domain::{Access, MemberId, Money};
-use bursar::plan::{Action, Inputs, Op, Plan, lint};
+use bursar::plan::render::TextOptions;
+use bursar::plan::{Action, Inputs, LintFault, Op, Plan, checked, lint};
 
 use super::world::{OURSELVES, World, client, email};
 
@@ -101,8 +102,49 @@ fn the_rails_are_counted_again() {
     let faults: Vec<String> = lint(&plan, &world.inputs()).iter().map(ToString::to_string).collect();
     insta::assert_debug_snapshot!(faults, @r#"
     [
-        "plan: 1 creates are over the rail",
-        "plan: the price rises by 87.00, over the rail",
+        "the plan: 1 creates are over the rail",
+        "the plan: the price rises by 87.00, over the rail",
     ]
     "#);
+}
+
+/// One bad part stops nobody else, and is told as a failure.
+#[test]
+fn what_is_refused_of_one_client_stops_nobody_else() {
+    let world = World::empty(vec![client("acme", &["jane@acme.example"]), client("beta", &[])]);
+    let picky = |plan: &Plan, _: &Inputs<'_>| {
+        let acme = plan.accounts.iter().filter(|account| account.name == "acme");
+        let planned = acme.filter(|account| account.actions.iter().any(Action::is_planned));
+        planned.map(|account| LintFault { account: account.name.clone(), what: "it is odd".to_owned() }).collect()
+    };
+    let (plan, faults) = checked(&world.inputs(), picky);
+    assert_eq!(faults, []);
+    insta::assert_snapshot!(bursar::plan::render::text(&plan, &TextOptions::default()), @r#"
+    acme (no account)  clients/acme.yaml:1  +58.00 a month
+      ! create the account "Acme", notified at dns+acme@agency.example: failed: a check of the plan refuses it (it is odd), which is a bug in bursar; please report it
+      ! subscribe to teams-v2-monthly with 1 seat: failed: a check of the plan refuses it (it is odd), which is a bug in bursar; please report it
+      ! add jane@acme.example with full access: failed: a check of the plan refuses it (it is odd), which is a bug in bursar; please report it
+
+    beta (new)  clients/beta.yaml:1  +29.00 a month
+      + create the account "Beta", notified at dns+beta@agency.example
+      + subscribe to teams-v2-monthly with 1 seat
+
+    List price a month in USD: 0.00 now, 87.00 after, +87.00
+    Plan: 1 to create, 1 to subscribe; 3 failed; 2 requests.
+    "#);
+}
+
+#[test]
+fn a_fault_of_the_whole_stops_the_whole() {
+    let world = World::empty(vec![client("acme", &[])]);
+    let whole = |_: &Plan, _: &Inputs<'_>| {
+        ["the plan", "acme"]
+            .map(|account| LintFault { account: account.to_owned(), what: "it is odd".to_owned() })
+            .into()
+    };
+    let (_, faults) = checked(&world.inputs(), whole);
+    assert!(faults.iter().any(LintFault::is_of_the_whole), "{faults:?}");
+    let never_content =
+        |_: &Plan, _: &Inputs<'_>| vec![LintFault { account: "acme".to_owned(), what: "it is odd".to_owned() }];
+    assert_eq!(checked(&world.inputs(), never_content).1.len(), 1, "it ends");
 }

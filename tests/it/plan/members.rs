@@ -219,6 +219,18 @@ fn an_unlisted_member_is_drift_and_leaves_an_exclusive_account_where_that_is_all
 }
 
 #[test]
+fn nobody_takes_the_seat_of_somebody_who_could_not_be_removed_yet() {
+    let world = acme(&[JANE], |w| {
+        w.members(0)[1] = member("x@y.example");
+        w.client(0).membership = Membership::Exclusive;
+        w.policy.allow_removals = true;
+        w.sign_up(&[JANE]);
+        w.tried("acme", OpKind::RemoveMember, Some("x@y.example"), VerdictState::Failed, None);
+    });
+    insta::assert_snapshot!(said(&world), @"Failed: RemoveMember x@y.example Failed, AddMember jane@acme.example Skipped(DependencyNotMet)");
+}
+
+#[test]
 fn a_seat_that_a_removal_frees_is_not_bought() {
     let world = acme(&[JANE], |w| {
         w.members(0)[1] = member("x@y.example");

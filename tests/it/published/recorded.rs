@@ -231,7 +231,7 @@ async fn a_person_does_what_is_printed_and_each_look_sees_it_until_all_is_in_syn
 
     SERVICE               READS                                                                    WRITES                                                                            LAST SEEN WORKING
     DNSimple              what it publishes: accounts, names, notification emails, plans, charges  by hand, with the steps told; by itself where a server offers account management  never run live by the project
-    Netlify               accounts, plans, members                                                 the whole flow, from the published description                                    never run live by the project
+    Netlify               accounts, plans, members                                                 the whole flow but cancelling, by the published description                       never run live by the project
     the embedded sandbox  all of it                                                                all of it                                                                         in every run of the tests
 
     $ bursar export
