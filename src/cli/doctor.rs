@@ -55,6 +55,12 @@ async fn look(connection: &Connection, probe: bool) -> Result<Profile, CliError>
             )
             .hint("leave --probe out, or try it with --sandbox"));
         }
+        if !profile.manages_accounts() {
+            return Err(CliError::new(
+                "--probe makes two accounts, and this server lets no program do so; nothing was written",
+            )
+            .hint("leave --probe out; `bursar plan` tells the steps that a person does"));
+        }
         let name = format!("bursar doctor {}", fastrand::u32(..));
         let probed = doctor::probe(reader.as_ref(), connection.writer().as_ref(), &name, LONGEST_LAG).await;
         profile.probed = Some(probed);

@@ -29,10 +29,11 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         0 => String::new(),
         n => format!("; {n} left out, each with a comment that says why"),
     };
-    ui.say(&format!(
-        "{} accounts written{left_out}. Check them with `bursar plan`: it shows no change.",
-        exported.written
-    ));
+    let written = match exported.written {
+        1 => "1 account".to_owned(),
+        n => format!("{n} accounts"),
+    };
+    ui.say(&format!("{written} written{left_out}. Check with `bursar plan`: it shows no change."));
     if exported.text.len() > LARGEST_FILE {
         ui.warn("This is more than 1 MiB, the most that is read from one file: split it into several.");
     }

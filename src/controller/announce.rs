@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::Email;
-use crate::plan::{AccountPlan, AccountState, Action, ActionState, Op, OpKind, Plan, Reason, TrippedRail, describe};
+use crate::domain::{Email, Money};
+use crate::plan::{
+    AccountPlan, AccountState, Action, ActionState, Cost, Op, OpKind, Plan, Reason, TrippedRail, describe,
+};
 
 /// What was told of each client, so that it is not told again.
 #[derive(Debug, Default)]
@@ -151,7 +153,7 @@ const fn state_word(state: AccountState) -> &'static str {
         AccountState::Failed => "failed",
         AccountState::Blocked => "blocked",
         AccountState::Manual => "manual",
-        AccountState::Unknown => "its members cannot be read",
+        AccountState::Unknown => "unknown",
         AccountState::Changes => "changes",
         AccountState::Waiting => "waiting",
         AccountState::InSync => "in sync",
@@ -164,19 +166,21 @@ fn summary(plan: &Plan) -> String {
     for account in clients.clone() {
         *counts.entry(account.state).or_default() += 1;
     }
-    let parts: Vec<_> = counts.iter().rev().map(|(state, count)| format!("{count} {}", short(*state))).collect();
-    let price = plan.cost.before;
+    let parts: Vec<_> = counts.iter().rev().map(|(state, count)| format!("{count} {}", state_word(*state))).collect();
+    let price = price(plan.cost);
     match clients.count() {
         0 => "no clients".into(),
-        1 => format!("1 client: {}; list price {price} a month", parts.join(", ")),
-        n => format!("{n} clients: {}; list price {price} a month", parts.join(", ")),
+        1 => format!("1 client: {}{price}", parts.join(", ")),
+        n => format!("{n} clients: {}{price}", parts.join(", ")),
     }
 }
 
-const fn short(state: AccountState) -> &'static str {
-    match state {
-        AccountState::Unknown => "unknown",
-        other => state_word(other),
+/// What is paid now by list price; nothing where no price is known at all.
+fn price(Cost { before, after: _, unpriced }: Cost) -> String {
+    match unpriced {
+        0 => format!("; list price {before} a month"),
+        _ if before == Money::ZERO => String::new(),
+        n => format!("; list price {before} a month, {n} of unknown price not counted"),
     }
 }
 

@@ -275,6 +275,10 @@ impl Profile {
         let found = format!("this is one, its world {world}: no money is real");
         match self.probed {
             Some(_) => ok(Subject::Sandbox, found),
+            None if !self.manages_accounts() => Check {
+                next: Some("what a plan gives a person to do is done on the sandbox's own page here".into()),
+                ..ok(Subject::Sandbox, found)
+            },
             None => Check {
                 next: Some("--probe makes two accounts there, to tell read lag and whether names are unique".into()),
                 ..ok(Subject::Sandbox, found)

@@ -31,6 +31,13 @@ pub struct Profile {
     pub requests: u64,
 }
 
+impl Profile {
+    /// Whether it is known that accounts can be created here.
+    pub fn manages_accounts(&self) -> bool {
+        matches!(&self.offer, Some(Ok(offer)) if offer.account_management)
+    }
+}
+
 /// What two accounts of one name have shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probed {

@@ -2,9 +2,27 @@
 //! the service's own pages, with deep links and the values to type.
 
 use crate::domain::{Access, AccountId};
+use crate::provider::BaseUrl;
 
 use super::tree::{Action, ActionState, ApiInfo, Change, Op, Reason};
 use super::words::{count, describe};
+
+/// Where a person works.
+const SITE: &str = "https://dnsimple.com";
+
+/// Of an API on this very machine, what is to be known of links in a text: they lead to the
+/// service's pages, and the sandbox has its own.
+pub(super) fn of_links(api: &ApiInfo, text: &str) -> Option<String> {
+    let here = BaseUrl::parse(&api.url).is_ok_and(|url| url.is_loopback());
+    let (scheme, rest) = api.url.split_once("://")?;
+    let host = rest.split('/').next().unwrap_or(rest);
+    (here && text.contains(SITE)).then(|| {
+        format!(
+            "The links lead to DNSimple's own site, and this API is on this machine: where it is the sandbox, its page \
+             {scheme}://{host}/ stands for that site."
+        )
+    })
+}
 
 /// The web pages that belong to an API.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +33,7 @@ impl Pages {
     pub(super) fn of(api: &ApiInfo) -> Self {
         let rest = api.url.split_once("://").map_or(api.url.as_str(), |(_, rest)| rest);
         let test = rest.split(['/', ':']).next() == Some("api.sandbox.dnsimple.com");
-        Self(if test { "https://sandbox.dnsimple.com" } else { "https://dnsimple.com" })
+        Self(if test { "https://sandbox.dnsimple.com" } else { SITE })
     }
 
     /// The settings of our user, where accounts are added.

@@ -137,11 +137,18 @@ impl Dialect {
         }
     }
 
-    /// Adds a person by hand, with every right.
-    pub(super) fn add_member(self, m: &Moment, account: AccountId, email: &str) -> Result<(Draft, String), Refusal> {
+    /// Adds a person by hand, with every right where no access is said; Netlify's page asks
+    /// for none.
+    pub(super) fn add_member(
+        self,
+        m: &Moment,
+        account: AccountId,
+        email: &str,
+        access: Option<&str>,
+    ) -> Result<(Draft, String), Refusal> {
         match self {
             Self::Dnsimple => {
-                let (draft, member) = members::add(m, account, Some(email), None)?;
+                let (draft, member) = members::add(m, account, Some(email), access)?;
                 Ok((draft, member.email))
             }
             Self::Netlify => netlify::add_owner(m, account, email).map(|draft| (draft, email.to_owned())),

@@ -103,6 +103,11 @@ impl Terms {
         let is_without = |it: &Extension| self.without.contains(it);
         by_mode && !is_without(&extension) && !is_without(&Extension::AccountManagement)
     }
+
+    /// Whether people may have limited access: on the page also where the API publishes none.
+    pub fn limits_access(&self) -> bool {
+        !self.without.contains(&Extension::LimitedAccess)
+    }
 }
 
 /// Over which door a request came.

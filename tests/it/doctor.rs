@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bursar::sandbox::{Dialect, Options};
+use bursar::sandbox::{Dialect, Extension, Options};
 use serde_json::json as value;
 
 use crate::provider_world::{self as fake, Reply, html, json, json_with, message};
@@ -184,6 +184,19 @@ async fn a_server_as_published_is_told_as_it_is() {
     Hint: leave --probe out, or try it with --sandbox
     ");
     assert!(server.lines().iter().all(|line| line.starts_with("GET ")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_as_published_is_not_probed() {
+    let published = [Extension::AccountManagement].into();
+    let world = World::with(Options { without: published, ..unlimited() }).await;
+    let refused = world.run(&["doctor", "--probe"]).await.expect(1);
+    assert_eq!(refused.stdout, "");
+    insta::assert_snapshot!(refused.stderr, @"
+    Error: --probe makes two accounts, and this server lets no program do so; nothing was written
+    Hint: leave --probe out; `bursar plan` tells the steps that a person does
+    ");
+    assert_eq!(world.ledger().await.writes(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

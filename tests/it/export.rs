@@ -132,7 +132,7 @@ async fn what_is_exported_shows_no_change() {
       notificationEmail: e@agency.example
       plan: solo-v2-monthly
     "#);
-    insta::assert_snapshot!(exported.stderr, @"6 accounts written. Check them with `bursar plan`: it shows no change.");
+    insta::assert_snapshot!(exported.stderr, @"6 accounts written. Check with `bursar plan`: it shows no change.");
     assert_eq!(world.ledger().await.writes(), writes, "nothing but GET");
 }
 
@@ -210,7 +210,7 @@ async fn what_cannot_be_read_or_written_down_is_told_in_a_comment() {
       # no plan today; without a word on it, none is chosen or ended
       # members cannot be read here: list them by hand
     "#);
-    insta::assert_snapshot!(exported.stderr, @"2 accounts written; 4 left out, each with a comment that says why. Check them with `bursar plan`: it shows no change.");
+    insta::assert_snapshot!(exported.stderr, @"2 accounts written; 4 left out, each with a comment that says why. Check with `bursar plan`: it shows no change.");
     std::fs::write(folder.path().join("clients.yaml"), &exported.stdout).unwrap();
     run(&["validate", "."]).await.unwrap().expect(0);
     let plan = run(&["plan", "-o", "json"]).await.unwrap().json();

@@ -62,8 +62,8 @@ fn question(untold: &[Email], words: &Words, closed: bool, page: &str, client: &
         who.push(named(&"anybody else", words.whole.as_ref()));
     }
     format!(
-        "its members cannot be read over this API, so whether these are members is not known: {}; look at {page}, then \
-         tell: bursar ack {}",
+        "its members cannot be read over this API, so whether these are members is not known: {}; look at {page}, \
+         set right there what differs, then tell: bursar ack {}",
         who.join(", "),
         client.name
     )

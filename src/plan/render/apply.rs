@@ -76,6 +76,7 @@ fn what_became(account: &AccountPlan) -> String {
 fn summary(plan: &Plan, untouched: usize) -> String {
     let actions = || plan.accounts.iter().flat_map(|account| &account.actions);
     let applied = actions().filter(|action| action.state == ActionState::Applied).count();
+    let unknown = plan.accounts.iter().filter(|account| account.state == AccountState::Unknown).count();
     let parts: Vec<String> = [
         (ActionState::Failed, "failed"),
         (ActionState::Waiting, "waiting"),
@@ -86,6 +87,7 @@ fn summary(plan: &Plan, untouched: usize) -> String {
     ]
     .into_iter()
     .map(|(state, word)| (actions().filter(|action| action.state == state).count(), word))
+    .chain([(unknown, "unknown")])
     .filter(|(n, _)| *n > 0)
     .map(|(n, word)| format!("{n} {word}"))
     .collect();

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use crate::domain::{Money, text::inert};
+use crate::plan::manual;
 use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan, Reason, Summary};
 use crate::plan::words::{count, describe};
 
@@ -67,6 +68,9 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
     let mut actions = plan.accounts.iter().flat_map(|account| &account.actions);
     if actions.any(|action| action.state == ActionState::Manual && action.link.is_some()) {
         let _ = writeln!(out, "{BY_HAND}");
+    }
+    if let Some(word) = manual::of_links(&plan.api, &out) {
+        let _ = writeln!(out, "{word}");
     }
     if let Some(money) = money(plan) {
         let _ = writeln!(out, "{money}");

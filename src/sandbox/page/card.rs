@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::view::{MOST, Mode, day, each, moment};
 use crate::sandbox::catalogue::Standing;
+use crate::sandbox::dialect::Dialect;
 use crate::sandbox::rules::Moment;
 use crate::sandbox::rules::time::DUNNING;
 use crate::sandbox::world::{Access, Account, Member, Subscription, same_email};
@@ -22,6 +23,12 @@ pub fn card(m: &Moment, account: &Account, mode: Mode) -> Markup {
             @if mode == Mode::Act {
                 form method="post" action={ "/page/accounts/" (id) "/members" } {
                     input type="email" name="email" placeholder="New member" required aria-label={ "New member of " (name) };
+                    @if m.terms.dialect == Dialect::Dnsimple && m.terms.limits_access() {
+                        select name="access" aria-label={ "Access of the new member of " (name) } {
+                            option value="full" { "full access" }
+                            option value="limited" { "limited access" }
+                        }
+                    }
                     button { "Add by hand" }
                 }
                 (changes(m, account, subscription))

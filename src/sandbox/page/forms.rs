@@ -9,6 +9,7 @@ use axum::response::Redirect;
 use serde::Deserialize;
 
 use crate::sandbox::http::{Problem, Within};
+use crate::sandbox::rules::Moment;
 use crate::sandbox::rules::people::{Arrangement, SignUp};
 use crate::sandbox::rules::{accounts, members, people, subscription, time};
 use crate::sandbox::service::{Service, Stop};
@@ -195,14 +196,23 @@ pub async fn cancel(State(service): State<Arc<Service>>, Within(id): Within<Acco
     back_to(&service, id, done.map(|()| format!("The subscription of account {id} is cancelled.")))
 }
 
+/// Who is added, with every right where no access is said.
+#[derive(Debug, Deserialize)]
+pub struct Newcomer {
+    email: String,
+    access: Option<String>,
+}
+
 /// Somebody adds a member.
 pub async fn add_member(
     State(service): State<Arc<Service>>,
     Within(id): Within<AccountId>,
-    form: Filled<Person>,
+    form: Filled<Newcomer>,
 ) -> Redirect {
-    let email = filled!(service, form).email.trim().to_owned();
-    let done = service.change_by_hand(id, None, move |m| m.terms.dialect.add_member(m, id, &email)).await;
+    let Newcomer { email, access } = filled!(service, form);
+    let email = email.trim().to_owned();
+    let add = move |m: &Moment| m.terms.dialect.add_member(m, id, &email, access.as_deref());
+    let done = service.change_by_hand(id, None, add).await;
     back_to(&service, id, done.map(|email| format!("{email} was added to account {id}.")))
 }
 

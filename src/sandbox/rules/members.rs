@@ -5,7 +5,7 @@ use crate::sandbox::world::{
     Access, Account, AccountId, Change, Draft, Mail, Member, MemberId, Subscription, User, same_email,
 };
 
-use super::{Door, Extension, Faults, MemberMode, Moment, Refusal, is_email};
+use super::{Door, Faults, MemberMode, Moment, Refusal, is_email};
 
 /// Adds a registered user, or invites anybody, as the mode of the world is.
 pub fn add(m: &Moment, id: AccountId, email: Option<&str>, access: Option<&str>) -> Result<(Draft, Member), Refusal> {
@@ -55,7 +55,7 @@ pub fn tell_newcomer(m: &Moment, draft: &mut Draft, account: &Account, email: &s
 fn wanted_access(m: &Moment, word: Option<&str>, plan: &Plan) -> Result<Option<Access>, Refusal> {
     let Some(word) = word else { return Ok(Some(Access::Full)) };
     let access = Access::from_word(word);
-    if access == Some(Access::Limited) && !(plan.multi_member && m.terms.offers(Extension::LimitedAccess)) {
+    if access == Some(Access::Limited) && !(plan.multi_member && m.terms.limits_access()) {
         return Err(Refusal::new(412, "The plan has no limited access"));
     }
     Ok(access)
@@ -114,8 +114,7 @@ pub fn set_access(
 ) -> Result<(Draft, Member), Refusal> {
     m.managed(account)?;
     let member = find(m, account, id)?;
-    let offered = m.world.plan_in_force(account).is_some_and(|plan| plan.multi_member)
-        && m.terms.offers(Extension::LimitedAccess);
+    let offered = m.world.plan_in_force(account).is_some_and(|plan| plan.multi_member) && m.terms.limits_access();
     if !offered {
         return Err(Refusal::new(412, "The plan has no limited access"));
     }

@@ -50,7 +50,7 @@ fn members_of_whom_nobody_told_are_asked_about_and_not_invited_again() {
     let world = published(&["jane@acme.example", "joe@acme.example"]);
     insta::assert_snapshot!(world.text(), @"
     acme (account 1)  clients/acme.yaml:1
-      ! its members cannot be read over this API, so whether these are members is not known: jane@acme.example, joe@acme.example; look at https://dnsimple.com/a/1/account/members, then tell: bursar ack acme
+      ! its members cannot be read over this API, so whether these are members is not known: jane@acme.example, joe@acme.example; look at https://dnsimple.com/a/1/account/members, set right there what differs, then tell: bursar ack acme
 
     Nothing planned; 1 unknown.
     ");
@@ -108,7 +108,7 @@ fn a_word_that_is_too_old_or_contested_makes_it_unknown_again_and_says_why() {
         .told("joe@acme.example", contested);
     insta::assert_snapshot!(world.text(), @"
     acme (account 1)  clients/acme.yaml:1
-      ! its members cannot be read over this API, so whether these are members is not known: jane@acme.example (a member with full access: pat said so on 2026-11-20, which is too old), joe@acme.example (a member with full access: pat said so on 2026-11-20, and a webhook told the opposite on 2026-11-22); look at https://dnsimple.com/a/1/account/members, then tell: bursar ack acme
+      ! its members cannot be read over this API, so whether these are members is not known: jane@acme.example (a member with full access: pat said so on 2026-11-20, which is too old), joe@acme.example (a member with full access: pat said so on 2026-11-20, and a webhook told the opposite on 2026-11-22); look at https://dnsimple.com/a/1/account/members, set right there what differs, then tell: bursar ack acme
 
     Nothing planned; 1 unknown.
     ");

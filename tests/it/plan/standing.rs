@@ -326,7 +326,7 @@ fn without_account_management_each_step_is_a_persons() {
     });
     insta::assert_snapshot!(world.text(), @r#"
     acme (account 1)  clients/acme.yaml:1
-      ! its members cannot be read over this API, so whether these are members is not known: jane@acme.example; look at https://dnsimple.com/a/1/account/members, then tell: bursar ack acme
+      ! its members cannot be read over this API, so whether these are members is not known: jane@acme.example; look at https://dnsimple.com/a/1/account/members, set right there what differs, then tell: bursar ack acme
       * change the plan from solo-v2-monthly to teams, by hand
         1. In the account's billing and plans, https://dnsimple.com/a/1/account/billing, change to this plan, with 2 seats, for you and everybody wanted:
            teams

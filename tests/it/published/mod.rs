@@ -3,5 +3,6 @@
 
 mod by_hand;
 mod hooks;
+mod recorded;
 mod server;
 mod webhooks;
