@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::faulty::Commit;
 use super::network::Fate;
 use super::universe::{CLIENTS, Script, Story, Terms, story};
+use super::ways::Ways;
 use crate::support::Ledger;
 
 /// All that a server gave or took, in an order that does not depend on who came first.
@@ -139,25 +140,6 @@ fn check_questions(script: &Script, story: &Story) -> Result<(), String> {
     Ok(())
 }
 
-/// The route of each kind of write.
-const fn route(op: OpKind) -> &'static str {
-    match op {
-        OpKind::CreateAccount => "POST /v2/accounts",
-        OpKind::UpdateAccount => "PATCH /v2/accounts/*",
-        OpKind::Subscribe | OpKind::ChangePlan | OpKind::SetSeats => "PUT /v2/*/subscription",
-        OpKind::Unsubscribe => "DELETE /v2/*/subscription",
-        OpKind::AddMember => "POST /v2/*/members",
-        OpKind::SetAccess => "PATCH /v2/*/members/*",
-        OpKind::RemoveMember => "DELETE /v2/*/members/*",
-    }
-}
-
-/// A call as the network saw it, or a route as the ledger names it, without ids.
-fn without_ids(call: &str) -> String {
-    let is_id = |part: &&str| part.starts_with('{') || part.parse::<u64>().is_ok();
-    call.split('/').map(|part| if is_id(&part) { "*" } else { part }).collect::<Vec<_>>().join("/")
-}
-
 /// The requests of one route, as three sides count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Route {
@@ -173,25 +155,25 @@ pub struct Route {
 }
 
 /// The requests of each route that is not a read.
-pub fn routes(story: &Story) -> BTreeMap<String, Route> {
+pub fn routes(story: &Story, ways: &Ways) -> BTreeMap<String, Route> {
     let mut routes: BTreeMap<String, Route> = BTreeMap::new();
     for row in story.journals.iter().flat_map(|journal| &journal.rows) {
-        routes.entry(route(row.operation.series.kind).to_owned()).or_default().sends += u64::from(row.sends);
+        routes.entry((ways.route)(row.operation.series.kind).to_owned()).or_default().sends += u64::from(row.sends);
     }
     for entry in entries(story) {
         if let (Some(op), EntryKind::Sent) = (entry.op, entry.kind) {
-            routes.entry(route(op).to_owned()).or_default().permits += 1;
+            routes.entry((ways.route)(op).to_owned()).or_default().permits += 1;
         }
     }
     for event in story.events.iter().filter(|event| !event.call.starts_with("GET ")) {
-        let route = routes.entry(without_ids(&event.call)).or_default();
+        let route = routes.entry(ways.without_ids(&event.call)).or_default();
         route.wire[0] += 1;
         route.wire[1] += u64::from(!event.fate.arrives() && event.fate != Fate::Refused);
         route.wire[2] += u64::from(event.fate == Fate::Refused);
     }
     for (call, count) in story.ledger.0["requests"].as_object().unwrap() {
         if !call.starts_with("GET ") && !call.contains("/sandbox") {
-            routes.entry(without_ids(call)).or_default().served += count.as_u64().unwrap();
+            routes.entry(ways.without_ids(call)).or_default().served += count.as_u64().unwrap();
         }
     }
     routes
@@ -212,7 +194,7 @@ fn check_permits(script: &Script, story: &Story) -> Result<(), String> {
     // Each life has at most one request of each client between permit and outcome.
     let most = deaths * CLIENTS.len() as u64 + failures;
     let mut in_all = 0;
-    for (name, route) in routes(story) {
+    for (name, route) in routes(story, Ways::of(script.terms.dialect)) {
         let Route { sends, permits, served, wire: [wire, lost, refused] } = route;
         if wire > permits {
             return Err(format!("{name} without a permit: {route:?}"));

@@ -11,6 +11,7 @@ mod judge;
 mod life;
 mod network;
 mod universe;
+mod ways;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,14 +19,15 @@ use std::time::Duration;
 
 use bursar::domain::{AccountName, Email};
 use bursar::journal::State;
-use bursar::provider::{NewAccount, Read as _, Write as _};
-use bursar::sandbox::Extension;
+use bursar::provider::NewAccount;
+use bursar::sandbox::{Dialect, Extension};
 
 use faulty::Commit;
 use judge::{Counts, counts, duplicates, judged, routes};
 use life::Life;
 use network::{Fate, Trouble};
 use universe::{CLIENTS, Destroyed, Script, Story, Terms, Universe, on_paused_time, story};
+use ways::Ways;
 
 /// Does the same for each number below `count`, on every core.
 fn on_every_core<T: Send>(count: u64, work: impl Fn(u64) -> T + Sync) -> Vec<T> {
@@ -46,19 +48,20 @@ fn number_of(variable: &str) -> Option<u64> {
 }
 
 /// Seeds of random trouble, each judged; `BURSAR_SEED` tells one of them.
-fn simulate(keys: bool) {
+fn simulate(dialect: Dialect, keys: bool) {
     if let Some(seed) = number_of("BURSAR_SEED") {
-        println!("{}", judged(seed, &Script::random(seed, keys)).told());
+        println!("{}", judged(seed, &Script::random(seed, dialect, keys)).told());
         return;
     }
     let (begun, seeds) = (std::time::Instant::now(), number_of("BURSAR_SEEDS").unwrap_or(150));
-    let stories = on_every_core(seeds, |seed| Told::of(&judged(seed, &Script::random(seed, keys))));
+    let stories = on_every_core(seeds, |seed| Told::of(&judged(seed, &Script::random(seed, dialect, keys))));
     let sum = |of: fn(&Told) -> u64| stories.iter().map(of).sum::<u64>();
     let each = |of: fn(&Told) -> u64| sum(of) as f64 / seeds as f64;
     println!(
-        "{seeds} seeds {} keys in {:.1} s; each {:.0} requests, {:.0} commits, {:.1} passes, {:.1} lives; of {} \
+        "{seeds} seeds of {} {} keys in {:.1} s; each {:.0} requests, {:.0} commits, {:.1} passes, {:.1} lives; of {} \
          creates without a clear answer {} had been carried out, of {} permits nothing was told, and {} times a person \
          was asked",
+        dialect.name(),
         if keys { "with" } else { "without" },
         begun.elapsed().as_secs_f64(),
         each(|told| told.requests),
@@ -115,9 +118,13 @@ fn without_keys() -> Terms {
     Terms { without: BTreeSet::from([Extension::IdempotencyKeys]), ..Terms::default() }
 }
 
-/// With keys, and without.
-fn both() -> [Terms; 2] {
-    [Terms::default(), without_keys()]
+fn netlify() -> Terms {
+    Terms { dialect: Dialect::Netlify, ..Terms::default() }
+}
+
+/// With keys and without, and where an account is made with its plan.
+fn every_way() -> [Terms; 3] {
+    [Terms::default(), without_keys(), netlify()]
 }
 
 /// A cut of seats that arrived late was taken for done again and again; a failure that a
@@ -125,23 +132,30 @@ fn both() -> [Terms; 2] {
 #[test]
 fn seeds_that_once_did_not_come_to_rest() {
     for seed in [9938, 23_057] {
-        judged(seed, &Script::random(seed, true));
+        judged(seed, &Script::random(seed, Dialect::Dnsimple, true));
     }
 }
 
 #[test]
 fn with_keys_each_thing_happens_once_and_nobody_is_asked() {
-    simulate(true);
+    simulate(Dialect::Dnsimple, true);
 }
 
 #[test]
 fn without_keys_each_thing_happens_once_and_who_is_asked_could_not_be_spared() {
-    simulate(false);
+    simulate(Dialect::Dnsimple, false);
+}
+
+/// Where an account is made with its plan, and its billing email is set afterwards: who dies
+/// in between has to know the account again.
+#[test]
+fn netlify_without_keys_each_thing_happens_once() {
+    simulate(Dialect::Netlify, false);
 }
 
 #[test]
 fn a_process_may_die_at_every_request_and_every_commit() {
-    for terms in both() {
+    for terms in every_way() {
         let points = judged(1, &Script::calm(terms.clone())).points;
         assert!(points > 90, "{points}");
         let stories = on_every_core(points, |point| {
@@ -154,7 +168,7 @@ fn a_process_may_die_at_every_request_and_every_commit() {
 #[test]
 fn each_request_may_go_wrong_in_each_way() {
     let ways = Fate::MISFORTUNES.len() as u64;
-    for terms in both() {
+    for terms in every_way() {
         let requests = judged(1, &Script::calm(terms.clone())).events.len() as u64;
         on_every_core(requests * ways, |number| {
             let (request, fate) = ((number / ways) as usize, Fate::MISFORTUNES[(number % ways) as usize]);
@@ -178,7 +192,7 @@ fn loss(keys: bool, destroyed: Destroyed) -> Loss {
     let points = story(1, &Script::calm(if keys { Terms::default() } else { without_keys() })).points;
     let seeds = number_of("BURSAR_SEEDS").unwrap_or(100);
     let losses = on_every_core(seeds, |seed| {
-        let script = Script::random(seed, keys);
+        let script = Script::random(seed, Dialect::Dnsimple, keys);
         let death = fastrand::Rng::with_seed(seed).u64(0..points);
         let story = story(seed, &Script { deaths: vec![death], destroyed: Some(destroyed), ..script.clone() });
         // What was asked before it was destroyed is not its doing.
@@ -215,9 +229,9 @@ fn without_keys_a_journal_is_not_replaced_while_requests_are_on_their_way() {
 #[test]
 fn requests_at_the_server_are_attempts_in_the_journal_for_every_kind_of_write() {
     let seen = on_every_core(40, |seed| {
-        let script = Script::random(seed, seed % 2 == 0);
+        let script = Script::random(seed, Dialect::Dnsimple, seed % 2 == 0);
         let terms = Terms { second_wish: true, ..script.terms };
-        routes(&judged(seed, &Script { terms, ..script }))
+        routes(&judged(seed, &Script { terms, ..script }), Ways::of(Dialect::Dnsimple))
     });
     let seen: BTreeSet<_> = seen.into_iter().flat_map(std::collections::BTreeMap::into_keys).collect();
     let all = [
@@ -235,7 +249,7 @@ fn requests_at_the_server_are_attempts_in_the_journal_for_every_kind_of_write() 
 #[test]
 fn a_seed_repeats_its_story_to_the_millisecond() {
     on_every_core(10, |seed| {
-        let script = Script::random(seed, seed % 2 == 0);
+        let script = Script::random(seed, Dialect::Dnsimple, seed % 2 == 0);
         let (one, other) = (story(seed, &script), story(seed, &script));
         assert_eq!(one.events, other.events);
         assert_eq!(one.commits, other.commits);
@@ -250,8 +264,7 @@ fn a_loop_that_lists_and_then_creates_makes_accounts_twice() {
     let created = on_every_core(60, |seed| {
         on_paused_time(async {
             let universe = Universe::new(seed, &script).await;
-            let reader = universe.driver(&Life::new(None));
-            let writer = reader.writer();
+            let (reader, writer) = universe.driver(&Life::new(None));
             let mut missing = true;
             while missing {
                 tokio::time::sleep(Duration::from_secs(5)).await;
