@@ -47,18 +47,26 @@ impl Given {
     }
 }
 
+/// What a run without any trouble gives when it is done and when it is paid, and the accounts
+/// in the end.
+type Calm = (Given, Given, Vec<String>);
+
 /// What a run without any trouble gives, under such terms.
-fn calm(terms: &Terms) -> (Given, Given) {
-    static CALM: LazyLock<Mutex<BTreeMap<Terms, (Given, Given)>>> = LazyLock::new(Mutex::default);
+fn calm(terms: &Terms) -> Calm {
+    static CALM: LazyLock<Mutex<BTreeMap<Terms, Calm>>> = LazyLock::new(Mutex::default);
     if let Some(given) = CALM.lock().unwrap().get(terms) {
         return given.clone();
     }
     let story = story(0, &Script::calm(terms.clone()));
     assert_eq!(story.unrest, None, "a run without trouble does not end; {}", story.told());
-    let given = (Given::of(&story.ledger), Given::of(&story.paid));
+    let given = (Given::of(&story.ledger), Given::of(&story.paid), story.accounts.clone());
     assert_eq!([given.0.accounts, given.0.subscriptions, given.0.members], [3, 3, 6], "{}", story.told());
     assert_eq!(given.0.mails.len(), 6, "{}", story.told());
     assert!(!given.1.charges.is_empty(), "there is money to be judged; {}", story.told());
+    if !terms.second_wish {
+        let wanted = CLIENTS.map(|(name, _)| format!(r#""Client {name}" "dns+{name}@agency.example""#));
+        assert_eq!(given.2, wanted, "{}", story.told());
+    }
     CALM.lock().unwrap().insert(terms.clone(), given.clone());
     given
 }
@@ -82,9 +90,10 @@ pub fn judged(seed: u64, script: &Script) -> Story {
     let story = story(seed, script);
     let told = || format!("seed {seed}, {script:?}: {}", story.told());
     assert_eq!(story.unrest, None, "it does not end; {}", told());
-    let (when_done, when_paid) = calm(&script.terms);
+    let (when_done, when_paid, accounts) = calm(&script.terms);
     assert_eq!(Given::of(&story.ledger), when_done, "{}", told());
     assert_eq!(Given::of(&story.paid), when_paid, "{}", told());
+    assert_eq!(story.accounts, accounts, "{}", told());
     check_questions(script, &story).unwrap_or_else(|why| panic!("{why}; {}", told()));
     check_permits(script, &story).unwrap_or_else(|why| panic!("{why}; {}", told()));
     story

@@ -179,6 +179,27 @@ fn each_request_may_go_wrong_in_each_way() {
     }
 }
 
+/// Found by its name and the time of its making, and taken for ours though its billing email is
+/// another: by whoever sent the create, or by whoever comes after them.
+#[test]
+fn netlify_an_account_whose_create_was_not_answered_is_known_again_wherever_the_process_dies() {
+    let calm = judged(1, &Script::calm(netlify()));
+    let create = calm.events.iter().position(|event| event.account.is_some()).unwrap();
+    let ways = [Fate::AnswerLost, Fate::TooLate, Fate::Error500 { after: true }, Fate::CutOff];
+    let found = on_every_core(calm.points * ways.len() as u64, |number| {
+        let (point, fate) = (number / ways.len() as u64, ways[(number % ways.len() as u64) as usize]);
+        let trouble = Trouble::Once(create, fate);
+        let story = judged(number, &Script { trouble, deaths: vec![point], ..Script::calm(netlify()) });
+        let unanswered = story.events.iter().find(|event| event.fate == fate);
+        let account = unanswered.and_then(|event| event.account.as_ref())?;
+        let asked = story.questions.iter().filter(|question| question.account == *account).count();
+        assert_eq!(asked, 0, "{}", story.told());
+        Some(story.lives)
+    });
+    let found: Vec<u32> = found.into_iter().flatten().collect();
+    assert!(found.iter().filter(|lives| **lives == 2).count() > 100, "{found:?}");
+}
+
 /// What a journal that is destroyed costs: accounts that were made twice, what was begun and
 /// not finished when it happened, and how much of that somebody was asked about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

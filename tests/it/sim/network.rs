@@ -209,10 +209,26 @@ impl Network {
 
     /// What the sandbox says really happened.
     pub async fn ledger(&self) -> Ledger {
-        let request = axum::http::Request::get("/sandbox/ledger").body(Body::empty()).unwrap();
-        let answer = self.sandbox.call(request).await.unwrap();
+        Ledger(self.look("/sandbox/ledger").await["data"].take())
+    }
+
+    /// Name and notification email of each account, as the service itself shows them.
+    pub async fn accounts(&self) -> Vec<String> {
+        let (path, list) = self.ways.list;
+        let shown = self.look(path).await;
+        let shown = shown.pointer(list).and_then(Value::as_array).unwrap().iter();
+        let mut accounts: Vec<String> =
+            shown.map(|account| format!("{} {}", account["name"], account[self.ways.email])).collect();
+        accounts.sort();
+        accounts
+    }
+
+    async fn look(&self, path: &str) -> Value {
+        let request =
+            axum::http::Request::get(path).header("authorization", format!("Bearer {}", self.sandbox.token()));
+        let answer = self.sandbox.call(request.body(Body::empty()).unwrap()).await.unwrap();
         let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-        Ledger(serde_json::from_slice::<Value>(&body).unwrap()["data"].take())
+        serde_json::from_slice(&body).unwrap()
     }
 
     fn draw(&self, request: &Request) -> Drawn {

@@ -142,6 +142,8 @@ pub struct Story {
     pub ledger: Ledger,
     /// When the first month was paid.
     pub paid: Ledger,
+    /// Names and notification emails in the end.
+    pub accounts: Vec<String>,
     pub events: Vec<Event>,
     pub made: Vec<Made>,
     pub passes: u32,
@@ -199,6 +201,7 @@ pub fn story(seed: u64, script: &Script) -> Story {
         let ledger = universe.network.ledger().await;
         tokio::time::sleep(UNTIL_PAID).await;
         let paid = universe.network.ledger().await;
+        let accounts = universe.network.accounts().await;
         let Universe { network, disks, passes, lives, questions, .. } = universe;
         let mut journals = Vec::new();
         for disk in &disks {
@@ -206,7 +209,7 @@ pub fn story(seed: u64, script: &Script) -> Story {
         }
         let commits = disks.iter().flat_map(|disk| disk.commits()).collect();
         let (events, made) = (network.events(), network.made());
-        Story { ledger, paid, events, made, passes, lives, points, questions, journals, commits, unrest }
+        Story { ledger, paid, accounts, events, made, passes, lives, points, questions, journals, commits, unrest }
     })
 }
 

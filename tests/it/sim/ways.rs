@@ -18,6 +18,10 @@ pub struct Ways {
     pub creates: &'static str,
     /// Where the id of what was made stands in the answer.
     pub id: &'static str,
+    /// The list of accounts, and where it stands in the answer.
+    pub list: (&'static str, &'static str),
+    /// The field of an account that has its notification email.
+    pub email: &'static str,
     /// The plan that the clients want.
     pub plan: &'static str,
     /// Whether a subscription can be cancelled.
@@ -57,6 +61,8 @@ impl Ways {
 static DNSIMPLE: Ways = Ways {
     creates: "/v2/accounts",
     id: "/data/id",
+    list: ("/v2/accounts", "/data"),
+    email: "email",
     plan: "teams",
     cancels: true,
     keys: true,
@@ -75,6 +81,8 @@ static DNSIMPLE: Ways = Ways {
 static NETLIFY: Ways = Ways {
     creates: "/api/v1/accounts",
     id: "/id",
+    list: ("/api/v1/accounts", ""),
+    email: "billing_email",
     plan: "pro",
     cancels: false,
     keys: false,
