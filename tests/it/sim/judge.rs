@@ -63,10 +63,7 @@ fn calm(terms: &Terms) -> Calm {
     assert_eq!([given.0.accounts, given.0.subscriptions, given.0.members], [3, 3, 6], "{}", story.told());
     assert_eq!(given.0.mails.len(), 6, "{}", story.told());
     assert!(!given.1.charges.is_empty(), "there is money to be judged; {}", story.told());
-    if !terms.second_wish {
-        let wanted = CLIENTS.map(|(name, _)| format!(r#""Client {name}" "dns+{name}@agency.example""#));
-        assert_eq!(given.2, wanted, "{}", story.told());
-    }
+    assert!(terms.second_wish || strangers(&story) == 0, "{}", story.told());
     CALM.lock().unwrap().insert(terms.clone(), given.clone());
     given
 }
@@ -103,6 +100,12 @@ pub fn judged(seed: u64, script: &Script) -> Story {
 pub fn duplicates(story: &Story) -> usize {
     story.made.len()
         - CLIENTS.iter().filter(|(name, _)| story.made.iter().any(|made| made.name.ends_with(name))).count()
+}
+
+/// How many accounts do not bear the name and the notification email of a client in the end.
+pub fn strangers(story: &Story) -> usize {
+    let wanted = CLIENTS.map(|(name, _)| format!(r#""Client {name}" "dns+{name}@agency.example""#));
+    story.accounts.iter().filter(|account| !wanted.contains(account)).count()
 }
 
 fn entries(story: &Story) -> impl Iterator<Item = &Entry> {
