@@ -17,7 +17,7 @@ use super::world::{AccountId, Draft, Member, World};
 use super::{http, netlify};
 
 /// A service whose API the sandbox speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Dialect {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::faulty::Commit;
 use super::network::Fate;
 use super::universe::{CLIENTS, Script, Story, Terms, story};
+use super::ways::Ways;
 use crate::support::Ledger;
 
 /// All that a server gave or took, in an order that does not depend on who came first.
@@ -46,18 +47,23 @@ impl Given {
     }
 }
 
+/// What a run without any trouble gives when it is done and when it is paid, and the accounts
+/// in the end.
+type Calm = (Given, Given, Vec<String>);
+
 /// What a run without any trouble gives, under such terms.
-fn calm(terms: &Terms) -> (Given, Given) {
-    static CALM: LazyLock<Mutex<BTreeMap<Terms, (Given, Given)>>> = LazyLock::new(Mutex::default);
+fn calm(terms: &Terms) -> Calm {
+    static CALM: LazyLock<Mutex<BTreeMap<Terms, Calm>>> = LazyLock::new(Mutex::default);
     if let Some(given) = CALM.lock().unwrap().get(terms) {
         return given.clone();
     }
     let story = story(0, &Script::calm(terms.clone()));
     assert_eq!(story.unrest, None, "a run without trouble does not end; {}", story.told());
-    let given = (Given::of(&story.ledger), Given::of(&story.paid));
+    let given = (Given::of(&story.ledger), Given::of(&story.paid), story.accounts.clone());
     assert_eq!([given.0.accounts, given.0.subscriptions, given.0.members], [3, 3, 6], "{}", story.told());
     assert_eq!(given.0.mails.len(), 6, "{}", story.told());
     assert!(!given.1.charges.is_empty(), "there is money to be judged; {}", story.told());
+    assert!(terms.second_wish || strangers(&story) == 0, "{}", story.told());
     CALM.lock().unwrap().insert(terms.clone(), given.clone());
     given
 }
@@ -81,9 +87,10 @@ pub fn judged(seed: u64, script: &Script) -> Story {
     let story = story(seed, script);
     let told = || format!("seed {seed}, {script:?}: {}", story.told());
     assert_eq!(story.unrest, None, "it does not end; {}", told());
-    let (when_done, when_paid) = calm(&script.terms);
+    let (when_done, when_paid, accounts) = calm(&script.terms);
     assert_eq!(Given::of(&story.ledger), when_done, "{}", told());
     assert_eq!(Given::of(&story.paid), when_paid, "{}", told());
+    assert_eq!(story.accounts, accounts, "{}", told());
     check_questions(script, &story).unwrap_or_else(|why| panic!("{why}; {}", told()));
     check_permits(script, &story).unwrap_or_else(|why| panic!("{why}; {}", told()));
     story
@@ -93,6 +100,12 @@ pub fn judged(seed: u64, script: &Script) -> Story {
 pub fn duplicates(story: &Story) -> usize {
     story.made.len()
         - CLIENTS.iter().filter(|(name, _)| story.made.iter().any(|made| made.name.ends_with(name))).count()
+}
+
+/// How many accounts do not bear the name and the notification email of a client in the end.
+pub fn strangers(story: &Story) -> usize {
+    let wanted = CLIENTS.map(|(name, _)| format!(r#""Client {name}" "dns+{name}@agency.example""#));
+    story.accounts.iter().filter(|account| !wanted.contains(account)).count()
 }
 
 fn entries(story: &Story) -> impl Iterator<Item = &Entry> {
@@ -139,25 +152,6 @@ fn check_questions(script: &Script, story: &Story) -> Result<(), String> {
     Ok(())
 }
 
-/// The route of each kind of write.
-const fn route(op: OpKind) -> &'static str {
-    match op {
-        OpKind::CreateAccount => "POST /v2/accounts",
-        OpKind::UpdateAccount => "PATCH /v2/accounts/*",
-        OpKind::Subscribe | OpKind::ChangePlan | OpKind::SetSeats => "PUT /v2/*/subscription",
-        OpKind::Unsubscribe => "DELETE /v2/*/subscription",
-        OpKind::AddMember => "POST /v2/*/members",
-        OpKind::SetAccess => "PATCH /v2/*/members/*",
-        OpKind::RemoveMember => "DELETE /v2/*/members/*",
-    }
-}
-
-/// A call as the network saw it, or a route as the ledger names it, without ids.
-fn without_ids(call: &str) -> String {
-    let is_id = |part: &&str| part.starts_with('{') || part.parse::<u64>().is_ok();
-    call.split('/').map(|part| if is_id(&part) { "*" } else { part }).collect::<Vec<_>>().join("/")
-}
-
 /// The requests of one route, as three sides count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Route {
@@ -173,25 +167,25 @@ pub struct Route {
 }
 
 /// The requests of each route that is not a read.
-pub fn routes(story: &Story) -> BTreeMap<String, Route> {
+pub fn routes(story: &Story, ways: &Ways) -> BTreeMap<String, Route> {
     let mut routes: BTreeMap<String, Route> = BTreeMap::new();
     for row in story.journals.iter().flat_map(|journal| &journal.rows) {
-        routes.entry(route(row.operation.series.kind).to_owned()).or_default().sends += u64::from(row.sends);
+        routes.entry((ways.route)(row.operation.series.kind).to_owned()).or_default().sends += u64::from(row.sends);
     }
     for entry in entries(story) {
         if let (Some(op), EntryKind::Sent) = (entry.op, entry.kind) {
-            routes.entry(route(op).to_owned()).or_default().permits += 1;
+            routes.entry((ways.route)(op).to_owned()).or_default().permits += 1;
         }
     }
     for event in story.events.iter().filter(|event| !event.call.starts_with("GET ")) {
-        let route = routes.entry(without_ids(&event.call)).or_default();
+        let route = routes.entry(ways.without_ids(&event.call)).or_default();
         route.wire[0] += 1;
         route.wire[1] += u64::from(!event.fate.arrives() && event.fate != Fate::Refused);
         route.wire[2] += u64::from(event.fate == Fate::Refused);
     }
     for (call, count) in story.ledger.0["requests"].as_object().unwrap() {
         if !call.starts_with("GET ") && !call.contains("/sandbox") {
-            routes.entry(without_ids(call)).or_default().served += count.as_u64().unwrap();
+            routes.entry(ways.without_ids(call)).or_default().served += count.as_u64().unwrap();
         }
     }
     routes
@@ -212,7 +206,7 @@ fn check_permits(script: &Script, story: &Story) -> Result<(), String> {
     // Each life has at most one request of each client between permit and outcome.
     let most = deaths * CLIENTS.len() as u64 + failures;
     let mut in_all = 0;
-    for (name, route) in routes(story) {
+    for (name, route) in routes(story, Ways::of(script.terms.dialect)) {
         let Route { sends, permits, served, wire: [wire, lost, refused] } = route;
         if wire > permits {
             return Err(format!("{name} without a permit: {route:?}"));

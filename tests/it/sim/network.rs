@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::life::Life;
+use super::ways::Ways;
 use crate::support::Ledger;
 
 /// How long a caller waits for a whole answer, as the real transport does.
@@ -158,6 +159,7 @@ impl Chance {
 #[derive(Debug)]
 pub struct Network {
     sandbox: Embedded,
+    ways: &'static Ways,
     begun: Instant,
     chance: Mutex<Chance>,
     made: Mutex<Vec<Made>>,
@@ -167,10 +169,10 @@ pub struct Network {
 
 impl Network {
     /// Everything that chance decides comes from the seed.
-    pub fn new(sandbox: Embedded, seed: u64, trouble: Trouble) -> Arc<Self> {
+    pub fn new(sandbox: Embedded, ways: &'static Ways, seed: u64, trouble: Trouble) -> Arc<Self> {
         let chance = Chance { rng: Rng::with_seed(seed), trouble, events: Vec::new() };
         let (begun, flying) = (Instant::now(), Arc::new(()));
-        Arc::new(Self { sandbox, begun, chance: Mutex::new(chance), made: Mutex::default(), flying })
+        Arc::new(Self { sandbox, ways, begun, chance: Mutex::new(chance), made: Mutex::default(), flying })
     }
 
     /// From now on nothing goes wrong.
@@ -207,19 +209,43 @@ impl Network {
 
     /// What the sandbox says really happened.
     pub async fn ledger(&self) -> Ledger {
-        let request = axum::http::Request::get("/sandbox/ledger").body(Body::empty()).unwrap();
-        let answer = self.sandbox.call(request).await.unwrap();
+        Ledger(self.look("/sandbox/ledger").await["data"].take())
+    }
+
+    /// Name and notification email of each account, as the service itself shows them.
+    pub async fn accounts(&self) -> Vec<String> {
+        let (path, list) = self.ways.list;
+        let shown = self.look(path).await;
+        let shown = shown.pointer(list).and_then(Value::as_array).unwrap().iter();
+        let mut accounts: Vec<String> =
+            shown.map(|account| format!("{} {}", account["name"], account[self.ways.email])).collect();
+        accounts.sort();
+        accounts
+    }
+
+    async fn look(&self, path: &str) -> Value {
+        let request =
+            axum::http::Request::get(path).header("authorization", format!("Bearer {}", self.sandbox.token()));
+        let answer = self.sandbox.call(request.body(Body::empty()).unwrap()).await.unwrap();
         let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-        Ledger(serde_json::from_slice::<Value>(&body).unwrap()["data"].take())
+        serde_json::from_slice(&body).unwrap()
     }
 
     fn draw(&self, request: &Request) -> Drawn {
         let mut chance = self.chance.lock().unwrap();
         let drawn = chance.draw();
         let call = format!("{} {}", request.method, request.url.path());
-        let account = made_by(request);
+        let account = self.made_by(request);
         chance.events.push(Event { at: self.begun.elapsed(), call, account, fate: drawn.fate });
         drawn
+    }
+
+    /// The name of the account that a request asks for.
+    fn made_by(&self, request: &Request) -> Option<String> {
+        let creates = request.method == "POST" && request.url.path() == self.ways.creates;
+        let body = request.body.as_ref().filter(|_| creates)?;
+        let body: Value = serde_json::from_slice(body).unwrap();
+        Some(body["name"].as_str().unwrap().to_owned())
     }
 
     /// Sends a request on its way; what comes back, once it does.
@@ -281,15 +307,8 @@ async fn carried(network: &Network, request: Request, fate: Fate) -> Option<Resu
     }
 }
 
-/// The name of the account that a request asks for.
-fn made_by(request: &Request) -> Option<String> {
-    let body = request.body.as_ref().filter(|_| request.method == "POST" && request.url.path() == "/v2/accounts")?;
-    let body: Value = serde_json::from_slice(body).unwrap();
-    Some(body["name"].as_str().unwrap().to_owned())
-}
-
 async fn served(network: &Network, request: Request) -> Result<Answer, Failure> {
-    let name = made_by(&request);
+    let name = network.made_by(&request);
     let Request { method, url, headers, body } = request;
     let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     let mut call = axum::http::Request::new(body.map_or_else(Body::empty, Body::from));
@@ -300,7 +319,7 @@ async fn served(network: &Network, request: Request) -> Result<Answer, Failure> 
     let (head, mut body) = network.sandbox.call(call).await.map_err(|hung_up| broken(&hung_up))?.into_parts();
     if let Some(name) = name.filter(|_| head.status.is_success()) {
         let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        let id = serde_json::from_slice::<Value>(&whole).unwrap()["data"]["id"].to_string();
+        let id = network.ways.made(&whole);
         let mut made = network.made.lock().unwrap();
         // Under a key an earlier answer may have been repeated.
         if made.iter().all(|made| made.id != id) {

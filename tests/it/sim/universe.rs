@@ -12,9 +12,8 @@ use bursar::journal::{Batch, Contents, Event as Step, Journal as _, Put, Row, Ru
 use bursar::manifest::{Client, Membership, SourceRef, Wanted, WantedMember, WantedPlan};
 use bursar::plan::render::apply_text;
 use bursar::plan::{AccountState, Action, ActionState, ApiInfo, Policy, Reason, Selector};
-use bursar::provider::dnsimple::{self, Config, Reader};
-use bursar::provider::{BaseUrl, Token};
-use bursar::sandbox::{Embedded, Extension, MemberMode, Options, Surroundings, embed};
+use bursar::provider::{BaseUrl, Token, Write};
+use bursar::sandbox::{Dialect, Embedded, Extension, MemberMode, Options, Surroundings, embed};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -23,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::faulty::{Commit, Disk, Faulty};
 use super::life::Life;
 use super::network::{Event, Fate, Made, Network, Trouble};
+use super::ways::{Driver, Ways, connect};
 use crate::support::{Ledger, unlimited};
 
 /// The clients that are wanted, and their people, who are all signed up.
@@ -45,6 +45,8 @@ const UNTIL_PAID: Duration = Duration::from_secs(45 * 24 * 60 * 60);
 /// What the service is like.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Terms {
+    /// Whose API it speaks.
+    pub dialect: Dialect,
     /// What it does without.
     pub without: BTreeSet<Extension>,
     /// How late its lists are.
@@ -87,7 +89,7 @@ impl Script {
     }
 
     /// Anything goes wrong, by a seed.
-    pub fn random(seed: u64, keys: bool) -> Self {
+    pub fn random(seed: u64, dialect: Dialect, keys: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut one = |of: &[f64]| of[rng.usize(0..of.len())];
         let (trouble, journal_trouble) = (one(&[0.0, 0.1, 0.3, 0.5]), one(&[0.0, 0.0, 0.05, 0.2]));
@@ -102,6 +104,7 @@ impl Script {
             deaths: (0..rng.usize(0..4)).map(|_| rng.u64(0..140)).collect(),
             destroyed: None,
             terms: Terms {
+                dialect,
                 without,
                 list_delay: delays[0],
                 settle_delay: delays[1],
@@ -117,7 +120,7 @@ impl Script {
     }
 
     pub fn keys(&self) -> bool {
-        !self.terms.without.contains(&Extension::IdempotencyKeys)
+        Ways::of(self.terms.dialect).keys && !self.terms.without.contains(&Extension::IdempotencyKeys)
     }
 }
 
@@ -139,6 +142,8 @@ pub struct Story {
     pub ledger: Ledger,
     /// When the first month was paid.
     pub paid: Ledger,
+    /// Names and notification emails in the end.
+    pub accounts: Vec<String>,
     pub events: Vec<Event>,
     pub made: Vec<Made>,
     pub passes: u32,
@@ -189,13 +194,14 @@ pub fn story(seed: u64, script: &Script) -> Story {
         let mut universe = Universe::new(seed, script).await;
         let (mut points, mut unrest) = universe.converge().await;
         if script.terms.second_wish && unrest.is_none() {
-            universe.wanted = Wanted { clients: second_wish(), ..Wanted::default() };
+            universe.wanted = Wanted { clients: second_wish(script.terms.dialect), ..Wanted::default() };
             (points, unrest) = universe.converge().await;
         }
         universe.network.settle().await;
         let ledger = universe.network.ledger().await;
         tokio::time::sleep(UNTIL_PAID).await;
         let paid = universe.network.ledger().await;
+        let accounts = universe.network.accounts().await;
         let Universe { network, disks, passes, lives, questions, .. } = universe;
         let mut journals = Vec::new();
         for disk in &disks {
@@ -203,7 +209,7 @@ pub fn story(seed: u64, script: &Script) -> Story {
         }
         let commits = disks.iter().flat_map(|disk| disk.commits()).collect();
         let (events, made) = (network.events(), network.made());
-        Story { ledger, paid, events, made, passes, lives, points, questions, journals, commits, unrest }
+        Story { ledger, paid, accounts, events, made, passes, lives, points, questions, journals, commits, unrest }
     })
 }
 
@@ -229,20 +235,22 @@ impl Clock for Time {
 
 /// A sandbox whose time is the runtime's, and whose ids come from the seed.
 async fn sandbox(seed: u64, terms: &Terms) -> Embedded {
-    let people: BTreeSet<&str> = CLIENTS.into_iter().flat_map(|(_, people)| people).collect();
-    let users = people.into_iter().map(str::to_owned).collect();
     let (time, ids) = (Time::default(), Mutex::new(Rng::with_seed(seed)));
     let surroundings = Surroundings {
         now: Arc::new(move || time.now()),
         fresh_id: Arc::new(move || format!("{:032x}", ids.lock().unwrap().u128(..))),
     };
-    let Terms { without, list_delay, settle_delay, invites, second_wish: _ } = terms.clone();
+    let Terms { dialect, without, list_delay, settle_delay, invites, second_wish: _ } = terms.clone();
+    let people: BTreeSet<&str> = CLIENTS.into_iter().flat_map(|(_, people)| people).collect();
+    // Where everybody can be added, those are invited who never signed up.
+    let strangers = invites && dialect == Dialect::Netlify;
+    let users = people.into_iter().filter(|_| !strangers).map(str::to_owned).collect();
     let member_mode = if invites { MemberMode::Invite } else { MemberMode::Registered };
-    let options = Options { users, without, list_delay, settle_delay, member_mode, ..unlimited() };
+    let options = Options { dialect, users, without, list_delay, settle_delay, member_mode, ..unlimited() };
     embed(options, surroundings).await.unwrap()
 }
 
-fn client((name, people): (&str, [&str; 2])) -> Client {
+fn client(dialect: Dialect, (name, people): (&str, [&str; 2])) -> Client {
     let source = SourceRef { file: format!("{name}.yaml"), line: 1, column: 1 };
     let member = |email: &str| WantedMember {
         email: Email::lenient(email),
@@ -255,7 +263,7 @@ fn client((name, people): (&str, [&str; 2])) -> Client {
         labels: BTreeMap::new(),
         account_name: AccountName::new(format!("Client {name}")),
         notification_email: Email::lenient(format!("dns+{name}@agency.example")),
-        plan: WantedPlan::Choice("teams".into()),
+        plan: WantedPlan::Choice(Ways::of(dialect).plan.to_owned()),
         members: people.map(member).into(),
         membership: Membership::Exclusive,
         account_id: None,
@@ -268,12 +276,14 @@ fn client((name, people): (&str, [&str; 2])) -> Client {
 
 /// Something else of each: another address, one person fewer, another access; so that with
 /// the first wish each kind of write is sent.
-fn second_wish() -> Vec<Client> {
-    let [mut acme, mut beta, mut gamma] = CLIENTS.map(client);
+fn second_wish(dialect: Dialect) -> Vec<Client> {
+    let [mut acme, mut beta, mut gamma] = CLIENTS.map(|of| client(dialect, of));
     acme.previous_notification_emails = vec![acme.notification_email.clone()];
     acme.notification_email = Email::lenient("hostmaster@agency.example");
     beta.members.truncate(1);
-    beta.plan = WantedPlan::Nothing;
+    if Ways::of(dialect).cancels {
+        beta.plan = WantedPlan::Nothing;
+    }
     gamma.members[1].access = Access::Limited;
     vec![acme, beta, gamma]
 }
@@ -281,7 +291,8 @@ fn second_wish() -> Vec<Client> {
 /// The world of one seed.
 pub struct Universe {
     pub network: Arc<Network>,
-    config: Config,
+    url: BaseUrl,
+    token: Token,
     script: Script,
     /// The journals, each of which outlives every process until it is destroyed.
     disks: Vec<Arc<Disk>>,
@@ -300,15 +311,17 @@ impl Universe {
         fastrand::seed(rng.u64(..));
         let sandbox = sandbox(rng.u64(..), &script.terms).await;
         let token = Token::from_text(sandbox.token().to_owned()).unwrap();
-        let config = Config::new(BaseUrl::parse(&sandbox.api_url()).unwrap(), token);
-        let network = Network::new(sandbox, rng.u64(..), script.trouble);
+        let url = BaseUrl::parse(&sandbox.api_url()).unwrap();
+        let dialect = script.terms.dialect;
+        let network = Network::new(sandbox, Ways::of(dialect), rng.u64(..), script.trouble);
         let mut universe = Self {
             network,
-            config,
+            url,
+            token,
             script: script.clone(),
             disks: Vec::new(),
             time: Time::default(),
-            wanted: Wanted { clients: CLIENTS.map(client).into(), ..Wanted::default() },
+            wanted: Wanted { clients: CLIENTS.map(|of| client(dialect, of)).into(), ..Wanted::default() },
             rng,
             passes: 0,
             lives: 0,
@@ -328,8 +341,9 @@ impl Universe {
     }
 
     /// The driver of one life.
-    pub fn driver(&self, life: &Arc<Life>) -> Reader {
-        dnsimple::connect_over(self.config.clone(), self.network.line(life))
+    pub fn driver(&self, life: &Arc<Life>) -> Driver {
+        let owner = (self.url.clone(), self.token.clone());
+        connect(self.script.terms.dialect, owner, self.network.line(life))
     }
 
     /// Process after process, until one finds nothing left to do; to which point it came, and
@@ -382,14 +396,15 @@ impl Universe {
 
 /// What one process has in mind.
 struct Process {
-    reader: Reader,
+    writer: Arc<dyn Write>,
     reconciler: Reconciler,
 }
 
 impl Process {
     fn start(universe: &mut Universe, life: &Arc<Life>) -> Self {
-        let reader = universe.driver(life);
-        let api = ApiInfo { provider: "dnsimple".into(), url: universe.config.base_url.to_string() };
+        let (reader, writer) = universe.driver(life);
+        let provider = universe.script.terms.dialect.name();
+        let api = ApiInfo { provider: provider.into(), url: universe.url.to_string() };
         let seed = universe.rng.u64(..);
         let keeping = Keeping {
             clock: Arc::new(universe.time),
@@ -397,8 +412,8 @@ impl Process {
             ..Keeping::with(Faulty::new(universe.disk(), life), &format!("life {}", universe.lives))
         };
         let policy = Policy { allow_removals: true, allow_unsubscribe: true, ..Policy::default() };
-        let reconciler = Reconciler::new(api, Arc::new(reader.clone()), policy, Selector::default(), keeping, seed);
-        Self { reader, reconciler }
+        let reconciler = Reconciler::new(api, reader, policy, Selector::default(), keeping, seed);
+        Self { writer, reconciler }
     }
 
     /// Passes as the daemon makes them, until one that begins when nothing is on its way any
@@ -434,8 +449,8 @@ impl Process {
 
     async fn pass(&mut self, wanted: &Wanted) -> Result<Report, String> {
         self.reconciler.observe(wanted).await.map_err(|error| error.to_string())?;
-        let writer = self.reader.writer();
-        let passed = self.reconciler.converge(wanted, None, &writer, &Silent, &CancellationToken::new()).await;
+        let writer = self.writer.as_ref();
+        let passed = self.reconciler.converge(wanted, None, writer, &Silent, &CancellationToken::new()).await;
         let report = passed.map_err(|error| error.to_string())?;
         match &report.trouble {
             Some(trouble) => Err(trouble.to_string()),
