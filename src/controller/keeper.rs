@@ -1,22 +1,29 @@
 //! What the journal tells the passes, and what the passes tell the journal: recovery, what a
 //! complete look settles, who left the manifests, and what a plan is to know.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod inform;
+mod keeping;
+mod look;
+mod members;
+
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{AccountId, ClientName, Clock, Email, MachineClock, Money};
+use crate::domain::{AccountId, ClientName, Email};
 use crate::journal::{
-    Batch, Book, BookError, Entry, EntryKind, Event, Fact, FactKind, GONE, InMemory, Journal, JournalError, JournalId,
-    OperationId, Owner, PERMIT, Put, Query, Row, Rules, ScopeId, Seq, Sight, Standing, State, request, said,
+    Batch, Book, BookError, Entry, EntryKind, Event, FactKind, GONE, InMemory, Journal, JournalError, OperationId,
+    PERMIT, Put, Query, Row, ScopeId, Seq, Sight, State, request,
 };
 use crate::manifest::Wanted;
-use crate::plan::{
-    ActionKey, Known, Matter, OpKind, RailMemory, Reason, Series, Snapshot, TrippedRail, Undone, Unsettled, Vanished,
-    Verdict, VerdictState,
-};
-use crate::provider::{MemberState, Scope};
+use crate::plan::{OpKind, TrippedRail, Vanished};
+use crate::provider::Scope;
+
+pub use keeping::{Keeping, Recall};
+pub use look::Look;
+use look::Standings;
+use members::{Notes, note_members};
 
 /// The caps count what so many hours did.
 const CAPS_HOURS: i64 = 24;
@@ -28,69 +35,6 @@ const NO_CREATES_UNTIL: &str = "no-creates-until";
 
 /// So many known accounts may be gone at a time before it reads as an outage.
 const FEW: usize = 3;
-
-/// With which journal, as whom.
-#[derive(Debug, Clone)]
-pub struct Keeping {
-    /// Where intents and outcomes are kept.
-    pub journal: Arc<dyn Journal>,
-    /// The life of this process.
-    pub owner: Owner,
-    /// How long things take.
-    pub rules: Rules,
-    /// What the time is.
-    pub clock: Arc<dyn Clock>,
-    /// No other process can carry out with this journal.
-    pub alone: bool,
-    /// The manifests that are read are all of the fleet's: who is not among them has left.
-    pub whole: bool,
-    /// Accounts may be created without keys though nothing outlives the process (rule R7):
-    /// for simulations and tests.
-    pub forgetful: bool,
-    /// Nothing is written to it: a dry run works with a copy.
-    pub dry: bool,
-    /// Which earlier refusals still stand.
-    pub recall: Recall,
-    /// Make again what somebody undid elsewhere (`--on-removed heal`).
-    pub heal: bool,
-    /// Plans that a person lets pass, by their digest (`--approve`).
-    pub approved: BTreeSet<String>,
-}
-
-/// Which refusals of earlier processes still stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recall {
-    /// None: a person runs this, perhaps because they changed something.
-    Nothing,
-    /// Those that a person must end, unless the manifest changed: the daemon.
-    Blocked,
-    /// All: a dry run says what the daemon would say.
-    All,
-}
-
-impl Keeping {
-    /// With a journal that ends with the process.
-    pub fn in_memory(owner: &str) -> Self {
-        Self::with(Arc::new(InMemory::new(JournalId::new(owner))), owner)
-    }
-
-    /// With this journal, by this machine's clock.
-    pub fn with(journal: Arc<dyn Journal>, owner: &str) -> Self {
-        Self {
-            journal,
-            owner: Owner::new(owner),
-            rules: Rules::default(),
-            clock: Arc::new(MachineClock),
-            alone: true,
-            whole: true,
-            forgetful: true,
-            dry: false,
-            recall: Recall::Nothing,
-            heal: false,
-            approved: BTreeSet::new(),
-        }
-    }
-}
 
 /// The journal as the passes use it.
 #[derive(Debug)]
@@ -474,294 +418,9 @@ impl Keeper {
         self.now().saturating_sub(SignedDuration::from_hours(CAPS_HOURS)).unwrap_or(Timestamp::MIN)
     }
 
-    /// Refusals of earlier processes that still stand.
-    pub fn recalled(&self, digests: &BTreeMap<ClientName, String>) -> Vec<(ActionKey, Verdict)> {
-        let Some(book) = &self.book else { return Vec::new() };
-        let stands = |row: &Row, verdict: &Verdict| match self.keeping.recall {
-            Recall::Nothing => false,
-            Recall::All => true,
-            Recall::Blocked => verdict.state == VerdictState::Blocked,
-        } && row.cause.wanted.as_ref() == digests.get(&row.operation.series.client);
-        book.rows()
-            .into_iter()
-            .filter(|row| row.state == State::Refused && !row.released)
-            .filter_map(|row| {
-                let verdict = row.verdict.clone().filter(|verdict| stands(&row, verdict))?;
-                Some((key_of(&row), verdict))
-            })
-            .collect()
-    }
-
-    /// What a plan is to know, beside what this process learned.
-    pub fn inform(&self, known: &Known, lifted: bool, keys: bool) -> Known {
-        let mut known = known.clone();
-        let Some(book) = &self.book else { return known };
-        known.registered.extend(book.facts(FactKind::Registered).into_values().map(|fact| Email::lenient(fact.value)));
-        known.frozen = book.facts(FactKind::Frozen).into_values().next().map(|fact| fact.value);
-        known.vanished = self.vanished;
-        known.doubtful = self.now() < self.doubtful_until;
-        known.rails = self.rails(book, lifted);
-        known.words = said::words(&book.facts(FactKind::Acknowledged), &book.facts(FactKind::Heard), self.now());
-        let rows = book.rows();
-        let mut last: BTreeMap<(&ClientName, Matter), &Row> = BTreeMap::new();
-        let mut undone = BTreeMap::new();
-        for row in &rows {
-            let series = &row.operation.series;
-            if row.state.is_unsettled() {
-                known.unsettled.extend(self.unsettled(book, row, keys));
-            } else if row.state == State::Done {
-                if let (OpKind::CreateAccount, Some(id)) = (series.kind, &row.account_id) {
-                    known.made.insert(series.client.clone(), id.clone());
-                }
-                later(&mut last, (&series.client, series.matter()), row);
-                if let Some(matter) = undoable(series) {
-                    later(&mut undone, (&series.client, matter), row);
-                }
-            }
-        }
-        for ((client, matter), row) in last {
-            let settling = matches!(book.standing(&row.operation.series, self.began), Standing::Settling(..));
-            if settling && !self.shown.contains(&row.id()) && !self.answered.contains(client) {
-                known.settling.insert((client.clone(), matter));
-            }
-        }
-        if !self.keeping.heal {
-            for row in undone.into_values().filter(|row| made(row) && !row.released) {
-                let undone = Undone { account: row.account_id.clone(), invited: row.invited };
-                known.undone.insert(row.operation.series.clone(), undone);
-            }
-            for (client, fact) in book.facts(FactKind::Binding) {
-                let Ok(client) = ClientName::parse(&client) else { continue };
-                let series = Series { client, kind: OpKind::CreateAccount, argument: String::new() };
-                let account = Some(AccountId::new(fact.value.trim_start_matches(GONE)));
-                known.undone.entry(series).or_insert(Undone { account, invited: false });
-            }
-        }
-        known
-    }
-
-    fn unsettled(&self, book: &Book, row: &Row, keys: bool) -> Option<Unsettled> {
-        use crate::journal::{Effect, step};
-        // Under a key that lives it is simply sent again.
-        if let Effect::SendAgain { until } = step::due(row, book.rules())
-            && keys
-            && book.clock().now() < until
-        {
-            return None;
-        }
-        let verdict = if row.state == State::Ask { ask(row) } else { settling(row, book) };
-        Some(Unsettled {
-            series: row.operation.series.clone(),
-            account_name: row.account_name.clone(),
-            account_id: row.account_id.clone(),
-            verdict,
-        })
-    }
-
-    fn rails(&self, book: &Book, lifted: bool) -> RailMemory {
-        let counted = book.facts(FactKind::Watermark).remove(COUNTED_FROM).and_then(|fact| fact.value.parse().ok());
-        let from = counted.unwrap_or(Timestamp::MIN).max(self.day_ago());
-        let done = || self.day.iter().filter(|entry| entry.at > from && !entry.offboarding);
-        // What may have happened counts as if it had.
-        let rows = book.rows();
-        let unsettled = || {
-            rows.iter().filter(|row| {
-                row.state.is_unsettled() && !row.cause.offboarding && row.first_sent_at.is_some_and(|sent| sent > from)
-            })
-        };
-        let count = |op: OpKind| {
-            let all = done().filter(|entry| entry.op == Some(op)).count()
-                + unsettled().filter(|row| row.operation.series.kind == op).count();
-            u32::try_from(all).unwrap_or(u32::MAX)
-        };
-        let rises = done().filter_map(|entry| entry.monthly).chain(unsettled().filter_map(|row| row.cause.monthly));
-        RailMemory {
-            created: count(OpKind::CreateAccount),
-            increase: rises.filter(|rise| *rise > Money::ZERO).sum(),
-            removed: count(OpKind::RemoveMember),
-            latched: book.facts(FactKind::Latched).into_iter().map(|(flag, fact)| (flag, fact.value)).collect(),
-            lifted,
-        }
-    }
-
     /// Gives the journal back.
     pub async fn close(&self) {
         self.keeping.journal.close().await;
-    }
-}
-
-/// What was looked at.
-#[derive(Debug)]
-pub struct Look<'a> {
-    /// What is wanted.
-    pub wanted: &'a Wanted,
-    /// What was seen.
-    pub snapshot: &'a Snapshot,
-    /// Which account is whose, for the clients of whom that is clear.
-    pub matched: &'a BTreeMap<ClientName, Option<AccountId>>,
-    /// When reading began.
-    pub began: Timestamp,
-    /// The whole list was read.
-    pub complete: bool,
-}
-
-/// Who wants what, to tell which rows nobody asks for any more.
-struct Standings<'a> {
-    clients: BTreeMap<&'a ClientName, BTreeSet<&'a Email>>,
-    invalid: BTreeSet<&'a ClientName>,
-    unnamed: bool,
-}
-
-impl<'a> Standings<'a> {
-    fn of(wanted: &'a Wanted) -> Self {
-        let members = |client: &'a crate::manifest::Client| client.members.iter().map(|m| &m.email).collect();
-        Self {
-            clients: wanted.clients.iter().map(|client| (&client.name, members(client))).collect(),
-            invalid: wanted.invalid.iter().filter_map(|invalid| invalid.name.as_ref()).collect(),
-            unnamed: wanted.invalid.iter().any(|invalid| invalid.name.is_none()),
-        }
-    }
-
-    /// Whether a client is wanted, or may be: its document does not hold.
-    fn may_want(&self, client: &ClientName) -> bool {
-        self.clients.contains_key(client) || self.unnamed || self.invalid.contains(client)
-    }
-
-    /// The event of a row that nobody asks for any more: wanted again, it is a new wish.
-    fn let_go(&self, row: &Row, now: Timestamp) -> Option<Event> {
-        let Series { client, kind, argument } = &row.operation.series;
-        let is_wanted = match self.clients.get(client) {
-            None => self.may_want(client),
-            Some(members) if *kind == OpKind::AddMember => members.iter().any(|email| email.key() == argument),
-            Some(_) => true,
-        };
-        match row.state {
-            _ if is_wanted => None,
-            State::Prepared => Some(Event::Withdrawn { now }),
-            State::Done | State::Refused if !row.released => Some(Event::Released),
-            _ => None,
-        }
-    }
-}
-
-#[derive(Default)]
-struct Notes {
-    facts: Vec<Fact>,
-    forget: Vec<(FactKind, String)>,
-    entries: Vec<Entry>,
-}
-
-/// Who is in the accounts, where it differs from what was seen before.
-fn note_members(book: &Book, look: &Look<'_>, shown: &HashSet<OperationId>, notes: &mut Notes) {
-    let known = book.facts(FactKind::Member);
-    let mut by_account: BTreeMap<&str, Vec<(&str, &Fact)>> = BTreeMap::new();
-    for (key, fact) in &known {
-        if let Some((account, email)) = key.split_once('/') {
-            by_account.entry(account).or_default().push((email, fact));
-        }
-    }
-    // What was done a moment ago may not show yet: that is nobody's hand.
-    let fresh: HashSet<String> = book
-        .rows()
-        .iter()
-        .filter(|row| !shown.contains(&row.id()) && is_fresh(row, book, look.began))
-        .filter_map(member_key)
-        .collect();
-    let owners: BTreeMap<&AccountId, &ClientName> =
-        look.matched.iter().filter_map(|(client, account)| Some((account.as_ref()?, client))).collect();
-    for seen in &look.snapshot.accounts {
-        let Some(members) = seen.members.seen() else { continue };
-        let id = &seen.account.id;
-        let entry = |kind, person: &Email, access: Option<String>, what: &str| Entry {
-            client: owners.get(id).map(|client| (*client).clone()),
-            account: Some(id.clone()),
-            person: Some(person.clone()),
-            access,
-            message: format!("{person} {what}"),
-            ..book.entry(kind)
-        };
-        for member in members {
-            let access = match member.state {
-                MemberState::Active => member.access.to_string(),
-                MemberState::Invited => "invited".to_owned(),
-            };
-            let key = format!("{}/{}", id.as_str(), member.email.key());
-            if !fresh.contains(&key) && known.get(&key).is_none_or(|fact| fact.value != access) {
-                notes.facts.push(book.fact(FactKind::Member, key, access.as_str()));
-                let what = format!("is in account {id} ({access})");
-                notes.entries.push(entry(EntryKind::MemberSeen, &member.email, Some(access), &what));
-            }
-        }
-        let present: BTreeSet<&str> = members.iter().map(|member| member.email.key()).collect();
-        for (email, _) in by_account.get(id.as_str()).into_iter().flatten() {
-            let key = format!("{}/{email}", id.as_str());
-            if !present.contains(email) && !fresh.contains(&key) {
-                notes.forget.push((FactKind::Member, key));
-                let person = Email::lenient(*email);
-                let what = format!("is not in account {id} any more");
-                notes.entries.push(entry(EntryKind::MemberGone, &person, None, &what));
-            }
-        }
-    }
-}
-
-/// Whether a look that began then may be older than what a row did.
-fn is_fresh(row: &Row, book: &Book, began: Timestamp) -> bool {
-    let shows = row.ended_at.map(|ended| ended.saturating_add(book.rules().settle).unwrap_or(Timestamp::MAX));
-    row.state == State::Done && shows.is_some_and(|shows| began < shows)
-}
-
-/// Whom in which account a row is about.
-fn member_key(row: &Row) -> Option<String> {
-    Some(format!("{}/{}", row.account_id.as_ref()?.as_str(), row.cause.person.as_ref()?.key()))
-}
-
-/// Keeps the row that was done last.
-fn later<'a, K: Ord>(rows: &mut BTreeMap<K, &'a Row>, key: K, row: &'a Row) {
-    let kept = rows.entry(key).or_insert(row);
-    if row.ended_at >= kept.ended_at {
-        *kept = row;
-    }
-}
-
-/// What is not done again by itself where somebody undid it: that an account is there, and
-/// that a person is in it, of which our own removals are the end.
-fn undoable(series: &Series) -> Option<Matter> {
-    matches!(series.kind, OpKind::CreateAccount | OpKind::AddMember | OpKind::RemoveMember).then(|| series.matter())
-}
-
-fn made(row: &Row) -> bool {
-    matches!(row.operation.series.kind, OpKind::CreateAccount | OpKind::AddMember)
-}
-
-fn key_of(row: &Row) -> ActionKey {
-    let Series { client, kind, argument: _ } = &row.operation.series;
-    ActionKey { client: client.clone(), op: *kind, person: row.cause.person.clone() }
-}
-
-fn ask(row: &Row) -> Verdict {
-    let id = row.id();
-    let ways = match row.operation.series.kind {
-        OpKind::CreateAccount => format!("bursar resolve {id} --created ID, or bursar resolve {id} --not-created"),
-        _ => format!("bursar resolve {id} --done, or bursar resolve {id} --not-done"),
-    };
-    Verdict {
-        state: VerdictState::Blocked,
-        reason: Some(Reason::OutcomeUnknown),
-        message: format!("whether it happened could not be found out; look at the service, then: {ways}"),
-        request_id: row.request_id.clone(),
-    }
-}
-
-fn settling(row: &Row, book: &Book) -> Verdict {
-    let until = crate::journal::settled_from(row, book.rules());
-    let seconds = until.duration_since(book.clock().now()).as_secs().max(0);
-    let when = if seconds > 0 { format!("it is given {seconds} s to show") } else { "it is looked for now".to_owned() };
-    Verdict {
-        state: VerdictState::Waiting,
-        reason: Some(Reason::OutcomeSettling),
-        message: format!("whether it happened is not known yet; {when}, and it is not sent again meanwhile"),
-        request_id: row.request_id.clone(),
     }
 }
 
