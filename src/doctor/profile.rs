@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::Foreign;
 use crate::plan::ApiInfo;
-use crate::provider::{ApiError, BaseUrl, Capabilities, Greeting, Offer, Paging, QuotaLeft};
+use crate::provider::{ApiError, BaseUrl, Capabilities, Greeting, Offer, Paging, Quota};
 
 /// A server as it was seen. Each answer is there or tells why not; `None` was not asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Profile {
     /// What came of asking for a page with one account.
     pub paging: Option<Result<Paging, ApiError>>,
     /// What is left of the quota.
-    pub quota: Option<QuotaLeft>,
+    pub quota: Option<Quota>,
     /// What trying it out has shown.
     pub probed: Option<Result<Probed, ApiError>>,
     /// Requests that all this took.

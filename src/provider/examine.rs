@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use crate::domain::{AccountId, AccountName, Email, Foreign, Money};
 
-use super::{ApiError, Capabilities};
+use super::{ApiError, Capabilities, Quota};
 
 /// Looks a server over. Every call is a GET; what is not the service's way is no error.
 #[async_trait]
@@ -25,7 +25,7 @@ pub trait Examine: Send + Sync {
     async fn paging(&self) -> Result<Paging, ApiError>;
 
     /// The quota as the last answer told it; `None` where nothing is limited or known.
-    fn quota_left(&self) -> Option<QuotaLeft>;
+    fn quota_left(&self) -> Option<Quota>;
 }
 
 /// What really was charged. Every call is a GET.
@@ -86,17 +86,6 @@ pub enum Paging {
         /// Accounts on the page.
         entries: u64,
     },
-}
-
-/// What is left of the quota.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QuotaLeft {
-    /// Requests a window.
-    pub limit: u64,
-    /// Requests left in this window.
-    pub remaining: u64,
-    /// From now until the window opens again.
-    pub resets_in: Duration,
 }
 
 /// Money that was taken, or given back.

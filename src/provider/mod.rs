@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use error::{ApiError, ApiErrorKind, Meaning};
-pub use examine::{Billing, Charge, Examine, Greeting, Holder, Paging, QuotaLeft};
+pub use examine::{Billing, Charge, Examine, Greeting, Holder, Paging};
 pub use token::{Token, TokenError};
 pub use types::{
     Account, AccountPatch, Capabilities, Capability, Grant, IdempotencyKey, Identity, Member, MemberState, NewAccount,

@@ -9,7 +9,7 @@ use super::read::{List, Reader};
 use crate::domain::{AccountId, AccountName};
 use crate::provider::wire::json::is_id;
 use crate::provider::wire::{ANSWER_CAP, PAGE_CAP, is_absent};
-use crate::provider::{ApiError, Capabilities, Examine, Greeting, Holder, Paging, QuotaLeft};
+use crate::provider::{ApiError, Capabilities, Examine, Greeting, Holder, Paging, Quota};
 
 #[async_trait]
 impl Examine for Reader {
@@ -48,12 +48,8 @@ impl Examine for Reader {
         })
     }
 
-    fn quota_left(&self) -> Option<QuotaLeft> {
-        self.quota().map(|quota| QuotaLeft {
-            limit: quota.limit,
-            remaining: quota.remaining,
-            resets_in: quota.resets_in,
-        })
+    fn quota_left(&self) -> Option<Quota> {
+        self.quota()
     }
 }
 

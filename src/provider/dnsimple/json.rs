@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::domain::{Access, AccountId, AccountName, Email, MemberId, Money, PlanFamily, PlanId};
-use crate::provider::wire::json::{Id, Listed, faults_by_field, filled, money, present, time};
+use crate::provider::wire::json::{Id, Listed, UserJson, faults_by_field, filled, money, present, time};
 use crate::provider::wire::pages::Pagination;
 use crate::provider::wire::{Asked, Complaint};
 use crate::provider::{Account, Capabilities, Capability, Member, MemberState, PlanOffer};
@@ -43,20 +43,6 @@ pub(super) struct WhoamiJson {
     pub(super) user: Option<UserJson>,
     #[serde(default)]
     pub(super) account: Option<Value>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-pub(super) struct UserJson {
-    id: Id,
-    #[serde(default)]
-    email: Option<String>,
-}
-
-impl UserJson {
-    pub(super) fn into_parts(self) -> (String, Email) {
-        let Self { id, email } = self;
-        (id.into_string(), Email::lenient(email.unwrap_or_default()))
-    }
 }
 
 #[derive(Debug, serde::Deserialize)]

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::json::{AccountJson, UserJson};
+use super::json::AccountJson;
 use super::read::Reader;
-use crate::provider::wire::json::Listed as _;
+use crate::provider::wire::json::{Listed as _, UserJson};
 use crate::provider::wire::pages::Linked;
 use crate::provider::wire::{ANSWER_CAP, PAGE_CAP};
-use crate::provider::{ApiError, Capabilities, Examine, Greeting, Holder, Paging, QuotaLeft};
+use crate::provider::{ApiError, Capabilities, Examine, Greeting, Holder, Paging, Quota};
 
 #[async_trait]
 impl Examine for Reader {
@@ -39,11 +39,7 @@ impl Examine for Reader {
         })
     }
 
-    fn quota_left(&self) -> Option<QuotaLeft> {
-        self.quota().map(|quota| QuotaLeft {
-            limit: quota.limit,
-            remaining: quota.remaining,
-            resets_in: quota.resets_in,
-        })
+    fn quota_left(&self) -> Option<Quota> {
+        self.quota()
     }
 }

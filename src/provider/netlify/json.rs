@@ -10,20 +10,6 @@ use crate::provider::wire::json::{Id, Listed, filled, money, time, word};
 use crate::provider::{Account, Member, MemberState, Subscription, SubscriptionState};
 
 #[derive(Debug, serde::Deserialize)]
-pub(super) struct UserJson {
-    id: Id,
-    #[serde(default)]
-    email: Option<String>,
-}
-
-impl UserJson {
-    pub(super) fn into_parts(self) -> (String, Email) {
-        let Self { id, email } = self;
-        (id.into_string(), Email::lenient(email.unwrap_or_default()))
-    }
-}
-
-#[derive(Debug, serde::Deserialize)]
 pub(super) struct AccountJson {
     id: Id,
     #[serde(default)]

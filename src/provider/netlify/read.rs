@@ -8,11 +8,11 @@ use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 
 use super::catalogue::{Catalogue, payment, roles};
-use super::json::{AccountJson, MemberJson, PaymentMethodJson, TypeJson, UserJson};
+use super::json::{AccountJson, MemberJson, PaymentMethodJson, TypeJson};
 use super::known::{Known, Seen};
 use super::write::Writer;
 use crate::domain::AccountId;
-use crate::provider::wire::json::{Listed, is_id};
+use crate::provider::wire::json::{Listed, UserJson, is_id};
 use crate::provider::wire::pages::Linked;
 use crate::provider::wire::{ANSWER_CAP, Answer, Quota, Wire, id_order, is_absent};
 use crate::provider::{Account, ApiError, ApiErrorKind, Capability, Identity, Member, Offer, Quirk, Read, Scope};

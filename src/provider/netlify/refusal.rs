@@ -13,7 +13,7 @@ use crate::provider::wire::{Asked, Complaint};
 pub(super) fn read(asked: Asked<'_>, body: &[u8]) -> Option<Complaint> {
     let Value::Object(body) = serde_json::from_slice(body).ok()? else { return None };
     let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let errors = faults(body.get("errors"));
+    let errors = faults_by_field(body.get("errors"));
     let message = match text("message").or_else(|| text("error")) {
         Some(message) => message.to_owned(),
         None if !errors.is_empty() => "refused".to_owned(),
@@ -21,17 +21,6 @@ pub(super) fn read(asked: Asked<'_>, body: &[u8]) -> Option<Complaint> {
     };
     let meaning = meaning(asked, &Said::of(&message, &errors));
     Some(Complaint { message, errors, meaning })
-}
-
-/// Faults as a map by field, or as a list of texts or of objects with a message.
-fn faults(errors: Option<&Value>) -> Vec<(String, Vec<String>)> {
-    let Some(Value::Array(list)) = errors else { return faults_by_field(errors) };
-    let told = |fault: &Value| {
-        let text = fault.as_str().or_else(|| fault.get("message").and_then(Value::as_str));
-        text.map(str::to_owned)
-    };
-    let told: Vec<String> = list.iter().filter_map(told).collect();
-    if told.is_empty() { Vec::new() } else { vec![("errors".to_owned(), told)] }
 }
 
 /// What was said, to be searched without regard to letter case.

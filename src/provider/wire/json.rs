@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value;
 
-use crate::domain::Money;
+use crate::domain::{Email, Money};
 
 /// Something with an id of its own, in a list.
 pub(in crate::provider) trait Listed {
@@ -83,15 +83,41 @@ pub(in crate::provider) fn money<'de, D: Deserializer<'de>>(deserializer: D) -> 
     Money::parse(&text).map(Some).map_err(D::Error::custom)
 }
 
-/// Faults field by field, each a text or a list of texts; whatever else stands there says
+/// Whose token it is, as far as every service tells.
+#[derive(Debug, serde::Deserialize)]
+pub(in crate::provider) struct UserJson {
+    id: Id,
+    #[serde(default)]
+    email: Option<String>,
+}
+
+impl UserJson {
+    /// The id, and the address, which may be empty.
+    pub(in crate::provider) fn into_parts(self) -> (String, Email) {
+        let Self { id, email } = self;
+        (id.into_string(), Email::lenient(email.unwrap_or_default()))
+    }
+}
+
+/// Faults as a map by field, each a text or a list of texts, or as a list of texts or of
+/// objects with a message, which go by the name of `errors`. Whatever else stands there says
 /// nothing.
 pub(in crate::provider) fn faults_by_field(errors: Option<&Value>) -> Vec<(String, Vec<String>)> {
-    let Some(Value::Object(fields)) = errors else { return Vec::new() };
-    let texts = |said: &Value| match said {
-        Value::Array(all) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        one => one.as_str().map(str::to_owned).into_iter().collect(),
+    let text = |fault: &Value| fault.as_str().or_else(|| fault.get("message")?.as_str()).map(str::to_owned);
+    let texts = |said: &Value| -> Vec<String> {
+        match said {
+            Value::Array(all) => all.iter().filter_map(text).collect(),
+            one => text(one).into_iter().collect(),
+        }
     };
-    fields.iter().map(|(field, said)| (field.clone(), texts(said))).collect()
+    match errors {
+        Some(Value::Object(fields)) => fields.iter().map(|(field, said)| (field.clone(), texts(said))).collect(),
+        Some(list @ Value::Array(_)) => {
+            let told = texts(list);
+            if told.is_empty() { Vec::new() } else { vec![("errors".to_owned(), told)] }
+        }
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -129,6 +129,6 @@ async fn every_form_of_error_is_a_refusal_in_the_services_own_words() {
     GET /v2/{account}/webhooks: 400 Validation failed; url can't be blank; url is not HTTPS (request id req-0)
     GET /v2/{account}/webhooks: 400 Validation failed; url is not HTTPS (request id req-0)
     GET /v2/{account}/webhooks: 400 Validation failed (request id req-0)
-    GET /v2/{account}/webhooks: 400 Validation failed (request id req-0)
+    GET /v2/{account}/webhooks: 400 Validation failed; errors is odd (request id req-0)
     ");
 }
