@@ -120,7 +120,9 @@ pub(super) fn not_started(error: SandboxError) -> CliError {
     let hint = match &error {
         SandboxError::NotLoopback(_) => Some("use 127.0.0.1 or [::1]; its token is no secret"),
         SandboxError::Listen { .. } => Some("use another port, or port 0 to have one picked"),
-        SandboxError::OtherDialect { .. } => Some("give --dialect as when it was made, or another file"),
+        SandboxError::OtherDialect { .. } => {
+            Some("give the provider (`bursar sandbox`: --dialect) that it was made for, or another file")
+        }
         SandboxError::Data { .. } => Some("is another sandbox running with this file?"),
         _ => None,
     };

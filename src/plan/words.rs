@@ -1,5 +1,6 @@
 //! Actions in words, and the making of actions. Text, JSON and people's steps say the same.
 
+use crate::domain::Access;
 use crate::provider::NewPlan;
 
 use super::tree::{Action, ActionState, Change, Op, Reason};
@@ -35,7 +36,7 @@ pub fn describe(op: &Op) -> String {
         Op::RemoveMember { id: _, email, access, invited: false } => format!("remove {email} ({access} access)"),
         Op::RemoveMember { id: _, email, access: _, invited: true } => format!("revoke the invitation of {email}"),
         Op::AddMember { email, access, role: None } => format!("add {email} with {access} access"),
-        Op::AddMember { email, access, role: Some(role) } => format!("add {email} as {role} ({access} access)"),
+        Op::AddMember { email, access, role: Some(role) } => format!("add {email} as {role}{}", all_of_it(*access)),
         Op::SetAccess { id: _, email, from, to, role: None } => format!("access of {email} from {from} to {to}"),
         Op::SetAccess { id: _, email, from, to, role: Some(role) } => {
             let change =
@@ -43,6 +44,14 @@ pub fn describe(op: &Op) -> String {
             format!("role of {email} to {role} ({change})")
         }
         Op::Unsubscribe { plan } => format!("cancel the subscription to {plan}"),
+    }
+}
+
+/// Beside a role: that its holder has every right.
+const fn all_of_it(access: Access) -> &'static str {
+    match access {
+        Access::Full => " (full access)",
+        Access::Limited => "",
     }
 }
 

@@ -84,13 +84,14 @@ impl People {
 }
 
 /// Who is wanted: the members listed, without those who leave by an offboarding. What a role
-/// may do is the server's word; of one that it does not have, nothing is known.
+/// may do is the server's word; one that it does not have gives nobody full access.
 pub(super) fn wanted(world: &World<'_>, client: &Client) -> Vec<WantedMember> {
     let listed = client.members.iter().filter(|member| world.leaves_by(&member.email).is_none());
     let mut wanted: Vec<_> = listed
         .map(|member| {
             let access = member.role.as_ref().and_then(|role| world.offer().access_of(role));
-            WantedMember { access: access.unwrap_or(member.access), ..member.clone() }
+            let unknown = if member.role.is_some() { Access::Limited } else { member.access };
+            WantedMember { access: access.unwrap_or(unknown), ..member.clone() }
         })
         .collect();
     wanted.sort_by(|a, b| a.email.cmp(&b.email));
@@ -261,17 +262,16 @@ pub(super) fn accesses(
         if is_granted(present, &member) || member.email == *world.ourselves() || gone.contains(&member.email) {
             continue;
         }
+        let missing = no_such_role(world.offer(), member.role.as_ref());
         let op = Op::SetAccess {
             id: present.id.clone(),
             email: member.email.clone(),
             from: present.access,
-            to: member.access,
+            to: if missing.is_some() { present.access } else { member.access },
             role: member.role.clone(),
         };
         let action = match member.access {
-            _ if let Some(message) = no_such_role(world.offer(), member.role.as_ref()) => {
-                Action::blocked(op, Reason::AccessUnavailable, message)
-            }
+            _ if let Some(message) = missing => Action::blocked(op, Reason::AccessUnavailable, message),
             Access::Limited if single => {
                 let message =
                     "the plan has no limited access; write access: full, or choose a plan for several members";

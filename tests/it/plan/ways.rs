@@ -189,7 +189,7 @@ fn a_role_is_asked_for_by_the_servers_own_word() {
     acme (new)  clients/acme.yaml:1  +57.00 a month
       + create the account "Acme" and subscribe it to pro-monthly with 3 seats, in one request
       ~ notification email dns+acme@agency.example
-      + add jane@acme.example as Reviewer (limited access)
+      + add jane@acme.example as Reviewer
       + add pat@agency.example as Owner (full access)
 
     People who get full access
@@ -225,6 +225,10 @@ fn a_role_is_asked_for_by_the_servers_own_word() {
         plan.accounts[0].actions.iter().find(add).unwrap().message.clone()
     };
     assert_eq!(message(&unknown), "this server has no role Reviewer; it has Owner");
+    // Nobody is told to get full access by a role that is not there, nor to lose any.
+    assert!(!unknown.text().contains("add jane@acme.example as Reviewer (full access)"));
+    let theirs = there.with(|w| w.live.offer.roles.truncate(1));
+    insta::assert_snapshot!(said(&theirs), @"Blocked: SetAccess jane@acme.example Blocked(AccessUnavailable)");
     let without = unknown.with(|w| w.live.offer.roles.clear());
     assert_eq!(
         message(&without),
