@@ -279,6 +279,11 @@ impl Daemon {
             self.next_full = Instant::now() + self.timing.poll;
             return;
         }
+        match &scope {
+            // Whoever is due is looked at with all the others.
+            Scope::Everything => drop(self.reconciler.memory().take_due(Instant::now())),
+            Scope::Clients(clients) => self.reconciler.memory().take(clients, Instant::now()),
+        }
         let only = match self.look(scope).await {
             Ok(only) => only,
             Err(trouble) => return self.no_pass(&trouble),
@@ -292,6 +297,7 @@ impl Daemon {
                 .map(|report| (report.plan, report.left, report.trouble)),
             None => {
                 let plan = self.reconciler.plan(&wanted);
+                self.reconciler.memory().rest(Instant::now(), &mut self.chance);
                 plan.map(|plan| (plan.unwrap_or_else(|| unreachable!("just looked")), 0, None))
             }
         };
@@ -366,6 +372,8 @@ impl Daemon {
             PassError::Lint(_) | PassError::Unkept => self.timing.interval,
         };
         self.next_full = Instant::now() + backoff;
+        let next = self.next_full;
+        self.reconciler.memory().postpone(next, &mut self.chance);
         let line = trouble.to_string();
         if self.api_trouble.as_ref() != Some(&line) {
             tracing::warn!("{line}; nothing is changed, tried again in {} s", backoff.as_secs());

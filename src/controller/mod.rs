@@ -10,6 +10,7 @@ mod lease;
 mod memory;
 mod observe;
 mod pass;
+mod queue;
 mod watch;
 
 pub use announce::done_line;
@@ -20,4 +21,5 @@ pub use lease::{Shares, Turn, fair};
 pub use memory::Memory;
 pub use observe::{observe, observe_all};
 pub use pass::{Looked, PassError, Reconciler, Report};
+pub use queue::{Backoff, Queue, Trouble};
 pub use watch::Watch;
