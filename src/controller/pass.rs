@@ -15,7 +15,7 @@ use crate::plan::{
     self, AccountPlan, Action, ActionState, ApiInfo, Inputs, Known, LintFault, Match, ObservedAccount, OpKind, Plan,
     Policy, Selector, Snapshot, Summary, checked, lint, match_accounts,
 };
-use crate::provider::{ApiError, Capability, Read, Write};
+use crate::provider::{ApiError, Capability, Class, Read, Write};
 
 use super::keeper::{Keeper, Keeping, Look};
 use super::memory::Memory;
@@ -454,8 +454,9 @@ impl Reconciler {
     ) -> BTreeMap<ClientName, Carried> {
         let (Some(snapshot), Some(book)) = (&self.snapshot, self.keeper.book()) else { return BTreeMap::new() };
         let known_ids = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
+        let finishing = self.reader.of(Class::Finish);
         let executor = Executor {
-            reader: self.reader.as_ref(),
+            reader: finishing.as_ref(),
             writer,
             identity: &snapshot.identity,
             book,
