@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::controller::Mode;
+use crate::provider::USUAL_RESERVE;
 
 use super::api::{ApiArgs, PolicyArgs};
 use super::error::CliError;
@@ -35,6 +36,15 @@ pub struct FleetArgs {
     /// Accounts at once
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub parallelism: u16,
+    /// The part of the quota of requests that is kept for people and for finishing what was begun, in percent
+    #[arg(
+        long,
+        env = "BURSAR_QUOTA_RESERVE",
+        value_name = "PERCENT",
+        default_value_t = USUAL_RESERVE,
+        value_parser = clap::value_parser!(u8).range(0..=90)
+    )]
+    pub quota_reserve: u8,
     #[command(flatten)]
     pub api: ApiArgs,
     #[command(flatten)]

@@ -178,10 +178,12 @@ async fn hold(
 }
 
 fn daemon(fleet: &Fleet, keeping: Keeping, connection: &Connection) -> Daemon {
-    let FleetArgs { manifests, mode, interval, poll, parallelism, api, policy, rules: _ } = &fleet.args;
+    let FleetArgs { manifests, mode, interval, poll, parallelism, quota_reserve, api, policy, rules: _ } = &fleet.args;
+    let reader = connection.reader();
+    reader.pace(*quota_reserve);
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
-        connection.reader(),
+        reader,
         policy.policy(api.is_sandbox()),
         manifests.selector(),
         keeping,

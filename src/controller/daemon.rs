@@ -12,11 +12,12 @@ use crate::domain::ClientName;
 use crate::execute::Progress;
 use crate::manifest::{Finding, Severity, Wanted};
 use crate::plan::{AccountState, Plan};
-use crate::provider::{ApiErrorKind, Write};
+use crate::provider::{ApiErrorKind, Class, Write};
 
 use super::announce::Announcer;
 use super::last_good::{Held, changed_clients};
-use super::pass::{Looked, PassError, Reconciler};
+use super::pass::{Looked, PassError, Reconciler, Report};
+use super::rolling::Freshness;
 use super::watch::Watch;
 
 /// Where manifests come from, read again at each hint.
@@ -76,6 +77,9 @@ pub struct Timing {
 /// Looks that webhooks ask for are so far apart: whoever sends many spends no quota with them.
 const HINTS_APART: Duration = Duration::from_secs(15);
 
+/// A pass that goes on for so long gives way to an edit.
+const LONG_PASS: Duration = Duration::from_secs(30);
+
 /// More clients than this are looked at through the list: it is cheaper.
 const ONE_BY_ONE: usize = 20;
 
@@ -96,6 +100,8 @@ pub struct Daemon {
     /// When everything was last looked at.
     looked: Option<Instant>,
     next_full: Instant,
+    /// What the next look at everything is for.
+    full_class: Class,
     next_poll: Instant,
     full_tries: u32,
     chance: fastrand::Rng,
@@ -110,8 +116,8 @@ impl std::fmt::Debug for Daemon {
 /// What a pass is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
-    /// The complete list and every client.
-    Everything,
+    /// The complete list and every client, with requests of this class.
+    Everything(Class),
     /// Some clients only.
     Clients(BTreeSet<ClientName>),
 }
@@ -126,6 +132,8 @@ impl Daemon {
         timing: Timing,
         seed: u64,
     ) -> Self {
+        let mut reconciler = reconciler;
+        reconciler.freshness = Some(Freshness::of(timing.interval));
         Self {
             reconciler,
             writer,
@@ -140,6 +148,7 @@ impl Daemon {
             announcer: Announcer::default(),
             looked: None,
             next_full: Instant::now(),
+            full_class: Class::Background,
             next_poll: Instant::now(),
             full_tries: 0,
             chance: fastrand::Rng::with_seed(seed),
@@ -154,7 +163,7 @@ impl Daemon {
         cancel: CancellationToken,
     ) {
         self.read(&mut watch).await;
-        self.pass(Scope::Everything, &cancel).await;
+        self.pass(Scope::Everything(Class::Changed), &mut watch, &cancel).await;
         while !cancel.is_cancelled() {
             let due = self.reconciler.memory().next_due();
             let next_due = async {
@@ -170,8 +179,9 @@ impl Daemon {
                     Ask::Operator => {
                         tracing::info!("asked to look at everything again");
                         self.reconciler.memory().forget_all();
+                        self.reconciler.forget_terms();
                         self.read(&mut watch).await;
-                        Some(Scope::Everything)
+                        Some(Scope::Everything(Class::Changed))
                     }
                     Ask::Hint => {
                         self.hinted();
@@ -182,7 +192,7 @@ impl Daemon {
                 () = tokio::time::sleep_until(self.next_poll) => self.read(&mut watch).await,
                 () = tokio::time::sleep_until(self.next_full) => {
                     self.read(&mut watch).await;
-                    Some(Scope::Everything)
+                    Some(Scope::Everything(self.full_class))
                 }
                 // Last, so that a thousand clients who are due one after the other keep
                 // nobody from reading the folder or looking at everything.
@@ -191,7 +201,7 @@ impl Daemon {
                 }
             };
             if let Some(scope) = scope {
-                self.pass(scope, &cancel).await;
+                self.pass(scope, &mut watch, &cancel).await;
             }
         }
     }
@@ -201,6 +211,7 @@ impl Daemon {
         if self.api_trouble.is_none() {
             let soonest = self.looked.map_or_else(Instant::now, |looked| looked + HINTS_APART);
             self.next_full = self.next_full.min(soonest);
+            self.full_class = self.full_class.min(Class::Changed);
         }
     }
 
@@ -241,7 +252,7 @@ impl Daemon {
             self.reconciler.memory().forget(client);
         }
         if leaving {
-            Some(Scope::Everything)
+            Some(Scope::Everything(Class::Changed))
         } else if changed.is_empty() && !fewer {
             None
         } else {
@@ -274,14 +285,22 @@ impl Daemon {
     }
 
     /// One pass: look, then carry out or report, then tell what changed.
-    async fn pass(&mut self, scope: Scope, cancel: &CancellationToken) {
+    async fn pass(&mut self, scope: Scope, watch: &mut Watch, cancel: &CancellationToken) {
         if !self.ever_read {
             self.next_full = Instant::now() + self.timing.poll;
             return;
         }
+        if scope == Scope::Everything(Class::Background) {
+            // A list is not begun that would have to wait in the middle.
+            let wait = self.reconciler.outlook(Class::Background);
+            if !wait.is_zero() {
+                self.next_full = Instant::now() + wait;
+                return;
+            }
+        }
         match &scope {
             // Whoever is due is looked at with all the others.
-            Scope::Everything => drop(self.reconciler.memory().take_due(Instant::now())),
+            Scope::Everything(_) => drop(self.reconciler.memory().take_due(Instant::now())),
             Scope::Clients(clients) => self.reconciler.memory().take(clients, Instant::now()),
         }
         let only = match self.look(scope).await {
@@ -290,11 +309,22 @@ impl Daemon {
         };
         let wanted = self.held.wanted.clone();
         let done = match &self.writer {
-            Some(writer) => self
-                .reconciler
-                .converge(&wanted, only.as_ref(), writer.as_ref(), self.progress.as_ref(), cancel)
-                .await
-                .map(|report| (report.plan, report.left, report.trouble)),
+            Some(writer) => {
+                let stop = cancel.child_token();
+                let passing = self.reconciler.converge(
+                    &wanted,
+                    only.as_ref(),
+                    writer.as_ref(),
+                    self.progress.as_ref(),
+                    &stop,
+                );
+                let done = giving_way(passing, watch, self.timing.interval, &stop).await;
+                if stop.is_cancelled() && !cancel.is_cancelled() {
+                    // What is left goes on with what was read anew; it is part of a write.
+                    (self.next_full, self.full_class) = (Instant::now(), Class::Write);
+                }
+                done.map(|report| (report.plan, report.left, report.trouble))
+            }
             None => {
                 let plan = self.reconciler.plan(&wanted);
                 self.reconciler.memory().rest(Instant::now(), &mut self.chance);
@@ -313,16 +343,21 @@ impl Daemon {
 
     async fn look(&mut self, scope: Scope) -> Result<Option<BTreeSet<ClientName>>, PassError> {
         let wanted = self.held.wanted.clone();
-        if let Scope::Clients(clients) = scope
+        if let Scope::Clients(clients) = &scope
             && clients.len() <= ONE_BY_ONE
-            && self.reconciler.are_seen(&wanted, &clients)
-            && self.reconciler.look_at(&wanted, &clients).await? == Looked::Fresh
-            && !self.sets_others_free(&wanted, &clients)?
+            && self.reconciler.are_seen(&wanted, clients)
+            && self.reconciler.look_at(&wanted, clients).await? == Looked::Fresh
+            && !self.sets_others_free(&wanted, clients)?
         {
-            return Ok(Some(clients));
+            return Ok(Some(clients.clone()));
         }
-        self.reconciler.observe(&wanted).await?;
+        let class = match scope {
+            Scope::Everything(class) => class,
+            Scope::Clients(_) => Class::Changed,
+        };
+        self.reconciler.observe_as(&wanted, class).await?;
         self.full_tries = 0;
+        self.full_class = Class::Background;
         self.looked = Some(Instant::now());
         self.next_full = Instant::now() + self.timing.interval.mul_f64(1.0 + self.chance.f64() / 20.0);
         Ok(None)
@@ -354,7 +389,7 @@ impl Daemon {
             }
         }
         if left > 0 {
-            tracing::info!(left, "stopped before everything was done; the next start goes on from here");
+            tracing::info!(left, "stopped before everything was done; the next pass goes on from here");
         }
         let looked = plan.accounts.iter().filter(|account| account.state != AccountState::Invalid).count();
         tracing::debug!(clients = looked, requests = plan.requests.spent, "pass done");
@@ -380,4 +415,26 @@ impl Daemon {
             self.api_trouble = Some(line);
         }
     }
+}
+
+/// Lets a pass that goes on for long give way: to an edit after a while, and to another look
+/// at everything after the interval. What is in flight is finished, nothing is begun.
+async fn giving_way(
+    pass: impl Future<Output = Result<Report, PassError>>,
+    watch: &mut Watch,
+    interval: Duration,
+    stop: &CancellationToken,
+) -> Result<Report, PassError> {
+    tokio::pin!(pass);
+    tokio::select! {
+        done = &mut pass => return done,
+        () = tokio::time::sleep(LONG_PASS) => {}
+    }
+    tokio::select! {
+        done = &mut pass => return done,
+        () = watch.changed() => {}
+        () = tokio::time::sleep(interval.max(LONG_PASS)) => {}
+    }
+    stop.cancel();
+    pass.await
 }

@@ -11,6 +11,8 @@ mod memory;
 mod observe;
 mod pass;
 mod queue;
+mod report;
+mod rolling;
 mod watch;
 
 pub use announce::done_line;
@@ -22,4 +24,6 @@ pub use memory::Memory;
 pub use observe::{observe, observe_all};
 pub use pass::{Looked, PassError, Reconciler, Report};
 pub use queue::{Backoff, Queue, Trouble};
+pub use report::BudgetReport;
+pub use rolling::{Freshness, Size};
 pub use watch::Watch;
