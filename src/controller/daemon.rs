@@ -311,13 +311,8 @@ impl Daemon {
         let done = match &self.writer {
             Some(writer) => {
                 let stop = cancel.child_token();
-                let passing = self.reconciler.converge(
-                    &wanted,
-                    only.as_ref(),
-                    writer.as_ref(),
-                    self.progress.as_ref(),
-                    &stop,
-                );
+                let passing =
+                    self.reconciler.converge(&wanted, only.as_ref(), writer.as_ref(), self.progress.as_ref(), &stop);
                 let done = giving_way(passing, watch, self.timing.interval, &stop).await;
                 if stop.is_cancelled() && !cancel.is_cancelled() {
                     // What is left goes on with what was read anew; it is part of a write.

@@ -121,6 +121,8 @@ pub struct Choice<'a> {
     pub must: &'a BTreeSet<AccountId>,
     /// In what time all details are read anew.
     pub full_pass: Duration,
+    /// And no later than after this.
+    pub at_most: Duration,
     /// Whether what nothing says anything of may be carried over at all.
     pub rolls: bool,
 }
@@ -128,7 +130,7 @@ pub struct Choice<'a> {
 impl Rolling {
     /// Carries details over from before, and tells the places of those that are to be read.
     pub fn choose(&mut self, snapshot: &mut Snapshot, choice: Choice<'_>, now: Instant) -> Vec<usize> {
-        let Choice { previous, managed, must, full_pass, rolls } = choice;
+        let Choice { previous, managed, must, full_pass, at_most, rolls } = choice;
         let trusted = snapshot.offer.capabilities.has(Capability::UpdatedAt);
         let before: HashMap<&AccountId, &ObservedAccount> = previous
             .filter(|previous| previous.identity == snapshot.identity)
@@ -150,7 +152,7 @@ impl Rolling {
             }
         }
         if rolls {
-            due.extend(self.roll(&mut rest, full_pass, now));
+            due.extend(self.roll(&mut rest, (full_pass, at_most), now));
         }
         for (_, place) in rest {
             let observed = &mut snapshot.accounts[place];
@@ -166,20 +168,30 @@ impl Rolling {
 
     /// Those that have waited longest, as many as the time that passed is good for, and all
     /// that would be too old at the next look.
-    fn roll(&mut self, rest: &mut Vec<(Instant, usize)>, full_pass: Duration, now: Instant) -> Vec<usize> {
+    fn roll(
+        &mut self,
+        rest: &mut Vec<(Instant, usize)>,
+        (full_pass, at_most): (Duration, Duration),
+        now: Instant,
+    ) -> Vec<usize> {
         let passed = self.rolled_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.rolled_at = Some(now);
         let share = passed.as_secs_f64() / full_pass.as_secs_f64().max(1.0);
         self.credit = (self.credit + share * rest.len() as f64).min(rest.len() as f64);
         rest.sort_unstable();
-        let old = rest.iter().take_while(|(at, _)| now.saturating_duration_since(*at) + passed > full_pass).count();
+        let old = rest.iter().take_while(|(at, _)| now.saturating_duration_since(*at) + passed > at_most).count();
         let count = old.max(self.credit as usize).min(rest.len());
         self.credit = (self.credit - count as f64).max(0.0);
         rest.drain(..count).map(|(_, place)| place).collect()
     }
 
     /// Takes note of accounts whose details were read just now.
-    pub fn note<'a>(&mut self, accounts: impl IntoIterator<Item = &'a ObservedAccount>, began: Timestamp, now: Instant) {
+    pub fn note<'a>(
+        &mut self,
+        accounts: impl IntoIterator<Item = &'a ObservedAccount>,
+        began: Timestamp,
+        now: Instant,
+    ) {
         for observed in accounts.into_iter().filter(|observed| is_seen(observed)) {
             let read = Read { at: now, began, fresh_at: now, written: false };
             self.read.insert(observed.account.id.clone(), read);

@@ -52,7 +52,8 @@ impl Executor<'_> {
                 Ok(permit) => permit,
                 Err(error) => return Sent::Not(not_permitted(&error)),
             };
-            let sent = if self.book.holds(&permit) { send(writer).await } else { Err(verdict::too_late("the request")) };
+            let sent =
+                if self.book.holds(&permit) { send(writer).await } else { Err(verdict::too_late("the request")) };
             let error = match sent {
                 Ok(written) => {
                     let (invited, request_id) = (invited(&written.value), written.request_id.clone());

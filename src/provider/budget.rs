@@ -384,7 +384,14 @@ impl Budget {
     }
 
     /// A 429 came: nothing for so long.
-    pub fn refused(&mut self, ticket: Ticket, told: Option<Standing>, limit: Option<u64>, wait: Duration, now: Instant) {
+    pub fn refused(
+        &mut self,
+        ticket: Ticket,
+        told: Option<Standing>,
+        limit: Option<u64>,
+        wait: Duration,
+        now: Instant,
+    ) {
         self.back(ticket);
         self.refused += 1;
         self.limited = true;

@@ -9,15 +9,13 @@ use tokio::time::Instant;
 
 use super::{Looked, PassError, ROUNDS, Reconciler, matched, planned, replace};
 use crate::controller::keeper::Look;
-use crate::controller::observe::{
-    Terms, look_over, managed, observe_accounts, read_details, read_details_of,
-};
+use crate::controller::observe::{Terms, look_over, managed, observe_accounts, read_details, read_details_of};
 use crate::controller::report::BudgetReport;
 use crate::controller::rolling::{Choice, Size};
 use crate::domain::{AccountId, ClientName};
 use crate::execute;
 use crate::manifest::Wanted;
-use crate::plan::{Action, ObservedAccount, OpKind, Plan, Reading, Snapshot};
+use crate::plan::{Action, ObservedAccount, OpKind, Plan, Reading, Reason, Snapshot};
 use crate::provider::{ApiError, Capability, Class, Read};
 
 impl Reconciler {
@@ -60,7 +58,8 @@ impl Reconciler {
         self.memory.thaw();
         let matched = matched(wanted, &snapshot);
         let fresh = self.without_stale(&snapshot, began);
-        let look = Look { wanted, snapshot: fresh.as_ref().unwrap_or(&snapshot), matched: &matched, began, complete: true };
+        let look =
+            Look { wanted, snapshot: fresh.as_ref().unwrap_or(&snapshot), matched: &matched, began, complete: true };
         self.keeper.take_in(&look).await?;
         self.memory.keep(&wanted.clients.iter().map(|client| client.name.clone()).collect());
         if first {
@@ -99,8 +98,8 @@ impl Reconciler {
         let full_pass = self.freshness.map_or(Duration::ZERO, |f| f.full_pass(size, &self.reader.quota_use()));
         let must = self.keeper.to_be_read(&self.rolling);
         let previous = self.snapshot.as_ref();
-        let rolls = self.freshness.is_some();
-        let choice = Choice { previous, managed: &managed, must: &must, full_pass, rolls };
+        let (rolls, at_most) = (self.freshness.is_some(), self.freshness.map_or(Duration::ZERO, |f| f.details));
+        let choice = Choice { previous, managed: &managed, must: &must, full_pass, at_most, rolls };
         let due = self.rolling.choose(snapshot, choice, Instant::now());
         let embedded = managed.iter().filter(|place| !due.contains(place)).filter(|_| size.embedded);
         let read: Vec<usize> = due.iter().chain(embedded).copied().collect();
@@ -183,7 +182,9 @@ impl Reconciler {
             let Some(plan) = self.plan(wanted)? else { return Ok(None) };
             let Some(freshness) = self.freshness else { return Ok(Some(plan)) };
             let old_terms = self.terms_at.is_none_or(|at| at.elapsed() > freshness.interval);
-            if old_terms && planned(&plan, only).any(|action| costs(action)) {
+            // An edit may name a plan that was not there an hour ago.
+            let unknown = only.is_some_and(|only| names_unknown_plan(&plan, only));
+            if old_terms && (unknown || planned(&plan, only).any(costs)) {
                 let offer = self.reader.of(Class::Write).offer().await?;
                 self.terms_at = Some(Instant::now());
                 if let Some(snapshot) = &mut self.snapshot {
@@ -265,7 +266,10 @@ impl Reconciler {
         let quota = self.reader.quota_use();
         let Some(snapshot) = &self.snapshot else { return BudgetReport::of(quota, None, self.freshness) };
         let size = Size::of(snapshot, managed(wanted, snapshot).len());
-        BudgetReport { oldest: self.rolling.oldest(Instant::now()), ..BudgetReport::of(quota, Some(size), self.freshness) }
+        BudgetReport {
+            oldest: self.rolling.oldest(Instant::now()),
+            ..BudgetReport::of(quota, Some(size), self.freshness)
+        }
     }
 
     /// How long it is until everything may be looked at in this class.
@@ -277,8 +281,11 @@ impl Reconciler {
 
 /// Whether an action spends money.
 fn costs(action: &Action) -> bool {
-    matches!(
-        action.op.kind(),
-        OpKind::CreateAccount | OpKind::Subscribe | OpKind::ChangePlan | OpKind::SetSeats
-    )
+    matches!(action.op.kind(), OpKind::CreateAccount | OpKind::Subscribe | OpKind::ChangePlan | OpKind::SetSeats)
+}
+
+/// Whether a plan that one of these clients wants is not on sale, as far as is known.
+fn names_unknown_plan(plan: &Plan, clients: &BTreeSet<ClientName>) -> bool {
+    let accounts = plan.accounts.iter().filter(|account| account.client.as_ref().is_some_and(|c| clients.contains(c)));
+    accounts.flat_map(|account| &account.actions).any(|action| action.reason == Some(Reason::PlanUnavailable))
 }

@@ -273,7 +273,12 @@ fn with_a_neighbour_who_eats_half_there_is_at_most_one_refusal_a_window() {
             .run(window_s * 1000 * windows, neighbour(seed, limit, window_s));
         for (window, _) in &told.refusals {
             let many = told.refusals.iter().filter(|(other, _)| other == window).count();
-            assert!(many <= 1, "seed {seed}: {many} refusals in window {window}: {:?} {:?}", told.refusals, told.server.ends_ms);
+            assert!(
+                many <= 1,
+                "seed {seed}: {many} refusals in window {window}: {:?} {:?}",
+                told.refusals,
+                told.server.ends_ms
+            );
         }
         // And ours are not crowded out: the neighbour leaves 30% beside the reserve.
         let ours: u64 = told.sent.iter().sum();

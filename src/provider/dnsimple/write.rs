@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::json::{AccountJson, Envelope, MemberJson, SubscriptionJson};
 use crate::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
 use crate::provider::wire::{Answer, Target, Wire};
-use crate::provider::{Account, AccountPatch, ApiError, Class, Grant, IdempotencyKey, Member, NewAccount, Subscription};
+use crate::provider::{
+    Account, AccountPatch, ApiError, Class, Grant, IdempotencyKey, Member, NewAccount, Subscription,
+};
 use crate::provider::{SubscriptionState, Write, Written};
 
 /// Writes to the account API. Clones share count and quota with their reader.

@@ -14,7 +14,9 @@ use super::json::{AccountJson, MemberJson};
 use super::known::{Known, Seen};
 use crate::domain::{AccountId, AccountName, Email, MemberId, PlanId};
 use crate::provider::wire::{Answer, Target, Wire};
-use crate::provider::{Account, AccountPatch, ApiError, Class, Grant, IdempotencyKey, Member, NewAccount, Subscription};
+use crate::provider::{
+    Account, AccountPatch, ApiError, Class, Grant, IdempotencyKey, Member, NewAccount, Subscription,
+};
 use crate::provider::{Write, Written};
 
 const ACCOUNT: &str = "/accounts/{account}";
