@@ -4,8 +4,8 @@
 use bursar::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
 use bursar::manifest::{Membership, WantedPlan};
 use bursar::plan::{
-    AccountState, Action, ActionKey, ActionState, Adopt, Change, Matter, Op, OpKind, Plan, Reading, Reason, Verdict,
-    VerdictState,
+    AccountState, Action, ActionKey, ActionState, Adopt, AllowedPlans, Change, Matter, MaxRemovals, Op, OpKind, Plan,
+    Reading, Reason, Verdict, VerdictState,
 };
 use bursar::provider::{Account, Capability, Member, MemberState, Quirk, SubscriptionState};
 use proptest::prelude::*;
@@ -56,7 +56,11 @@ fn random(seed: u64) -> World {
     world.policy.allow_unsubscribe = rng.bool();
     world.policy.trim_seats = rng.bool();
     world.policy.max_creates = Some(rng.u32(0..4));
-    world.policy.max_removals_percent = rng.u32(0..100);
+    world.policy.max_subscriptions = rng.bool().then(|| rng.u32(0..4));
+    world.policy.max_removals =
+        MaxRemovals { percent: rng.bool().then(|| rng.u32(0..100)), number: rng.bool().then(|| rng.u32(0..4)) };
+    let words = ["teams", TEAMS, "business", "solo"].into_iter().filter(|_| rng.u8(0..4) == 0);
+    world.policy.allowed_plans = AllowedPlans::new(words.map(str::to_owned));
     world.policy.adopt = [Adopt::Matching, Adopt::ByName, Adopt::Never][rng.usize(0..3)];
     if rng.bool() {
         world.policy.max_monthly_increase = Some(bursar::domain::Money::cents(rng.i64(0..30_000)));

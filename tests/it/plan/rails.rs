@@ -2,7 +2,7 @@
 
 use bursar::domain::Money;
 use bursar::manifest::Membership;
-use bursar::plan::ActionState;
+use bursar::plan::{ActionState, MaxRemovals};
 
 use super::world::{World, client, email, member, short};
 
@@ -136,7 +136,7 @@ fn ten_thousand_members_in_one_account_are_compared_at_once() {
         w.client(0).members.truncate(5_000);
         w.client(0).membership = Membership::Exclusive;
         w.policy.allow_removals = true;
-        w.policy.max_removals_percent = 100;
+        w.policy.max_removals = MaxRemovals::of_percent(100);
     });
     let start = std::time::Instant::now();
     assert_eq!(world.plan().summary.remove_member, 5_000);
