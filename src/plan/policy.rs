@@ -65,6 +65,9 @@ impl MaxRemovals {
     /// Removals that no share forbids; a number does.
     pub const ALWAYS: u32 = 5;
 
+    /// No limit.
+    pub const NONE: Self = Self { percent: None, number: None };
+
     /// A share alone.
     pub const fn of_percent(percent: u32) -> Self {
         Self { percent: Some(percent), number: None }
@@ -90,7 +93,7 @@ impl MaxRemovals {
         match (percent, number) {
             (_, Some(number)) => Self { number: Some(number.saturating_add(1)), ..self },
             (Some(percent), None) if percent < 100 => Self { percent: Some(percent + 1), ..self },
-            (_, None) => Self { percent: None, number: None },
+            (_, None) => Self::NONE,
         }
     }
 }
@@ -118,7 +121,7 @@ impl FromStr for MaxRemovals {
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
         const EXPECTED: &str = "expected a percentage, a number or both, `30%`, `20`, `30%,20`, or `none`";
-        let mut made = Self { percent: None, number: None };
+        let mut made = Self::NONE;
         if raw == "none" {
             return Ok(made);
         }

@@ -8,7 +8,7 @@ use crate::domain::Money;
 use super::decide::{Draft, Inputs};
 use super::known::Vanished;
 use super::multiplied;
-use super::policy::Policy;
+use super::policy::{MaxRemovals, Policy};
 use super::tree::{Action, ActionState, Multiplied, Op, Reason, TrippedRail};
 use super::words::count;
 
@@ -99,7 +99,7 @@ pub(super) fn removals(drafts: &mut [Draft<'_>], inputs: &Inputs<'_>, judged: &m
         suffices: most.that_allows(all, scope).to_string(),
         what,
         effect: "and all of them stay",
-        planned: leaving > 0,
+        planned: leaving > 0 && most != MaxRemovals::NONE,
         over: most.forbids(all, scope),
     };
     if !judged.stops(inputs, cap) {
@@ -288,8 +288,8 @@ pub(super) fn money(
         within_a_day((before > Money::ZERO).then(|| format!("it rose by {before}")))
     );
     let why = format!("{what}, over --max-monthly-increase {most}");
-    let line =
-        multiplied::largest(multiplied).map(|line| format!(" (most of it by one line: {})", multiplied::told(line)));
+    let line = multiplied::largest(multiplied)
+        .map(|line| format!(" (the largest part of it by one line: {})", multiplied::told(line)));
     let cap = Cap {
         flag: "--max-monthly-increase",
         value: most.to_string(),
