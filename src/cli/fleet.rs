@@ -220,6 +220,28 @@ mod tests {
     }
 
     #[test]
+    fn a_fleet_names_its_rails_itself_or_a_file_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let rails = folder.path().join("rails.yaml");
+        let text =
+            "apiVersion: bursar.dev/v1\nkind: Policy\nspec: { maxCreates: 3, allowRemovals: true, trimSeats: true }\n";
+        std::fs::write(&rails, text).unwrap();
+        let of = |more: &str| {
+            let rails = rails.display();
+            read_text(&format!("fleets:\n  - {{ name: north, paths: [a], tokenFile: t, policy: \"{rails}\"{more} }}\n"))
+        };
+        let policy = of("").unwrap().remove(0).policy;
+        assert_eq!((policy.max_creates, policy.allow_removals, policy.trim_seats), (Some(3), true, true));
+        let more = ", maxCreates: none, allowRemovals: false, maxRemovals: \"20%,3\", allowedPlans: [teams, solo]";
+        let policy = of(more).unwrap().remove(0).policy;
+        assert_eq!((policy.max_creates, policy.allow_removals, policy.trim_seats), (None, false, true));
+        assert_eq!(policy.max_removals.to_string(), "20%,3");
+        assert_eq!(policy.allowed_plans.words(), ["solo", "teams"]);
+        std::fs::write(&rails, "apiVersion: bursar.dev/v1\nkind: Policy\nspec: { maxCreate: 3 }\n").unwrap();
+        assert!(of("").unwrap_err().contains("did you mean `maxCreates`?"));
+    }
+
+    #[test]
     fn all_faults_are_told_at_once() {
         let told = read_text(
             "fleets:\n  - { name: a, tokenFile: t, alowRemovals: true }\n  - { name: a, tokenFile: t }\n  - { name: a, \

@@ -191,3 +191,75 @@ fn plan_word(raw: &str) -> Result<String, String> {
         Err("expected identifiers or families of plans: a-z, 0-9, `-`, `_` and `.`".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+
+    fn given(words: &[&str], sandbox: bool) -> Result<Policy, String> {
+        let command = PolicyArgs::augment_args(clap::Command::new("plan").no_binary_name(true));
+        let matches = command.try_get_matches_from(words).map_err(|error| error.to_string())?;
+        PolicyArgs::from_arg_matches(&matches).unwrap().policy(sandbox, &[]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_options_the_policy_is_the_usual_one_and_the_sandboxs_money_is_not_real() {
+        let usual = Policy::default();
+        assert_eq!(given(&[], false), Ok(usual.clone()));
+        assert_eq!(given(&[], true), Ok(Policy { max_subscriptions: None, max_monthly_increase: None, ..usual }));
+        assert_eq!(given(&["--max-subscriptions", "7"], true).unwrap().max_subscriptions, Some(7));
+    }
+
+    #[test]
+    fn every_option_goes_before_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.yaml");
+        let text = "apiVersion: bursar.dev/v1\nkind: Policy\nspec:\n  maxCreates: 1\n  maxSubscriptions: 2\n  \
+                    maxMonthlyIncrease: 3.00\n  maxRemovals: 4%\n  allowRemovals: true\n  allowUnsubscribe: true\n  \
+                    allowedPlans: [solo]\n  adopt: by-name\n  trimSeats: true\n";
+        std::fs::write(&file, text).unwrap();
+        let path = file.display().to_string();
+        let of_file = Policy {
+            max_creates: Some(1),
+            max_subscriptions: Some(2),
+            max_monthly_increase: Some(Money::cents(300)),
+            max_removals: MaxRemovals::of_percent(4),
+            allow_removals: true,
+            allow_unsubscribe: true,
+            allowed_plans: AllowedPlans::new(["solo".to_owned()]),
+            adopt: Adopt::ByName,
+            trim_seats: true,
+        };
+        assert_eq!(given(&["--policy", &path], true), Ok(of_file), "in the sandbox, too");
+        let options = [
+            "--policy",
+            &path,
+            "--max-creates=50",
+            "--max-subscriptions=50",
+            "--max-monthly-increase=1000",
+            "--max-removals=30%",
+            "--allow-removals=false",
+            "--allow-unsubscribe=no",
+            "--allowed-plans=",
+            "--adopt=matching",
+            "--trim-seats=0",
+        ];
+        assert_eq!(given(&options, false), Ok(Policy::default()));
+    }
+
+    #[test]
+    fn a_flag_alone_is_on_and_what_is_no_value_is_refused() {
+        assert!(given(&["--allow-removals"], false).unwrap().allow_removals);
+        for bad in [
+            "--allow-removals=perhaps",
+            "--max-removals=30%,20,5",
+            "--max-subscriptions=-1",
+            "--allowed-plans=teams,T!",
+            "--policy=/nowhere/policy.yaml",
+        ] {
+            assert!(given(&[bad], false).is_err(), "{bad}");
+        }
+    }
+}

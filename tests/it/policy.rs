@@ -49,6 +49,34 @@ async fn an_option_goes_before_its_variable_that_before_the_file_and_that_before
     assert_eq!(tripped_at(plan(&world, &all, &variable).await), None);
 }
 
+/// Subscriptions and removals of the last day count, where a journal tells of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_bought_and_removed_within_a_day_counts() {
+    let world = World::new(&["jane@acme.example", "joe@acme.example"]).await;
+    let rails = ["--journal", "j.db", "--max-subscriptions", "1", "--allow-removals", "--max-removals", "1"];
+    let apply = [&["apply", "clients", "--yes", "-o", "json"][..], &rails].concat();
+    let exclusive = |members: &[&str]| manifest("acme", members) + "  membership: exclusive\n";
+    world.write("clients/acme.yaml", &exclusive(&["jane@acme.example", "joe@acme.example"]));
+    world.run(&apply).await.expect(0);
+    world.write("clients/acme.yaml", &exclusive(&["jane@acme.example"]));
+    world.run(&apply).await.expect(0);
+    world.write("clients/acme.yaml", &exclusive(&[]));
+    world.write("clients/beta.yaml", &manifest("beta", &[]));
+    let done = world.run(&apply).await.expect(3).json();
+    let messages: Vec<_> =
+        done["rails"].as_array().unwrap().iter().map(|rail| rail["message"].as_str().unwrap()).collect();
+    insta::assert_debug_snapshot!(messages, @r#"
+    [
+        "1 of the 3 members in scope would be removed (1 were within 24 hours), and all of them stay; look why, then let this plan pass by its digest (--approve), or set --max-removals 2",
+        "1 subscription or larger plan would be bought (1 were within 24 hours), and none of them is; look why, then let this plan pass by its digest (--approve), or set --max-subscriptions 2",
+    ]
+    "#);
+    let ledger = world.ledger().await;
+    assert_eq!(ledger.count("accounts_created"), 2, "beta's account costs nothing");
+    let after: Vec<usize> = world.members().await.values().map(Vec::len).collect();
+    assert_eq!(after, [2, 1], "ourselves in both, and jane");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_is_wrong_with_a_policy_is_told_with_its_place_and_nothing_is_done() {
     let world = two_clients().await;

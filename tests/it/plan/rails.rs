@@ -122,6 +122,29 @@ fn removals_past_a_number_are_all_stopped_however_small_their_share() {
     }
 }
 
+/// The cap is on all clients together, checked before anything is sent; with a selector on
+/// those that it selects.
+#[test]
+fn the_cap_on_removals_is_on_the_whole_plan_in_scope() {
+    let world = World::in_agreement(several(4)).with(|w| {
+        w.policy.allow_removals = true;
+        for i in 0..4 {
+            w.client(i).membership = Membership::Exclusive;
+            w.client(i).labels = [("wave".to_owned(), i.to_string())].into();
+            w.members(i).extend((0..4).map(|p| member(&format!("p{p}@y.example"))));
+            w.subscription(i).seats = Some(5);
+        }
+    });
+    let blocked = |world: &World| {
+        let plan = world.plan();
+        (plan.summary.remove_member, plan.summary.blocked)
+    };
+    assert_eq!(blocked(&world), (0, 16), "none is removed of any");
+    let one = world.with(|w| w.selector = "wave=1".parse().unwrap());
+    assert_eq!(blocked(&one), (4, 0), "4 are always let through");
+    assert_eq!(blocked(&one.with(|w| w.policy.max_removals = "3".parse().unwrap())), (0, 4));
+}
+
 #[test]
 fn an_invitation_counts_as_a_member_and_its_revocation_as_a_removal() {
     let mixed = vec![invited("i1@y.example"), invited("i2@y.example"), member("p1@y.example")];
