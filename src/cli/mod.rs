@@ -33,6 +33,7 @@ mod render;
 mod resolve;
 mod run;
 mod sandbox;
+mod saved;
 mod schema;
 mod table;
 mod validate;

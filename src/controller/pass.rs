@@ -236,6 +236,11 @@ impl Reconciler {
         })
     }
 
+    /// What was last seen; `None` before the first look.
+    pub const fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
+    }
+
     /// Whether the server carries out one key once; known after the first look.
     pub fn keys(&self) -> bool {
         self.snapshot.as_ref().is_some_and(|s| s.offer.capabilities.has(Capability::IdempotencyKeys))
@@ -247,6 +252,19 @@ impl Reconciler {
     /// The linter's faults, if there are any.
     pub fn plan(&self, wanted: &Wanted) -> Result<Option<Plan>, PassError> {
         match self.draft(wanted) {
+            Some((plan, faults)) if faults.is_empty() => Ok(Some(plan)),
+            Some((_, faults)) => Err(PassError::Lint(faults)),
+            None => Ok(None),
+        }
+    }
+
+    /// The plan as the rails leave it, whatever a person let pass: as it is saved.
+    ///
+    /// # Errors
+    /// The linter's faults, if there are any.
+    pub fn plan_within_rails(&self, wanted: &Wanted) -> Result<Option<Plan>, PassError> {
+        let known = self.keeper.inform(self.memory.known(), false, self.keys());
+        match self.drafted(wanted, &known) {
             Some((plan, faults)) if faults.is_empty() => Ok(Some(plan)),
             Some((_, faults)) => Err(PassError::Lint(faults)),
             None => Ok(None),

@@ -1,6 +1,7 @@
 //! The plan for machines: versioned, with its JSON Schema.
 
 use crate::plan::known::{Says, Whose, Word};
+use crate::plan::saved::Comparison;
 use crate::plan::tree::{
     AccountPlan, AccountState, Action, ActionState, Change, Drift, DriftKind, Notice, Op, Plan, Reason, Told,
     TrippedRail, Unmanaged,
@@ -22,6 +23,15 @@ pub fn json(plan: &Plan) -> serde_json::Value {
 
 /// The plan after it was carried out, with `result` counted from the states of the actions.
 pub fn apply_json(plan: &Plan) -> serde_json::Value {
+    applied(plan, None)
+}
+
+/// The same, of a saved plan: with what became of its clients.
+pub fn apply_json_of_saved(plan: &Plan, comparison: &Comparison) -> serde_json::Value {
+    applied(plan, Some(comparison.clone()))
+}
+
+fn applied(plan: &Plan, saved: Option<Comparison>) -> serde_json::Value {
     let mut result = ResultJson::default();
     for action in plan.accounts.iter().flat_map(|account| &account.actions) {
         match action.state {
@@ -35,7 +45,7 @@ pub fn apply_json(plan: &Plan) -> serde_json::Value {
             ActionState::Planned => {}
         }
     }
-    to_value(PlanJson { result: Some(result), ..PlanJson::new(plan) })
+    to_value(PlanJson { result: Some(result), saved, ..PlanJson::new(plan) })
 }
 
 fn to_value(plan: PlanJson) -> serde_json::Value {
@@ -74,6 +84,7 @@ impl PlanJson {
             notices: notices.iter().map(NoticeJson::from).collect(),
             rails: rails.iter().map(RailJson::from).collect(),
             result: None,
+            saved: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod members;
 mod memory;
 mod properties;
 mod rails;
+mod saved;
 mod standing;
 mod subscriptions;
 mod ways;
