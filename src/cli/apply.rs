@@ -98,24 +98,26 @@ async fn carry_out(
     }
     let mut reconciler = reconciler(args, connection, keeping);
     reconciler.observe(wanted).await?;
-    let unseen = || CliError::new("nothing was observed");
-    let plan = reconciler.plan(wanted)?.ok_or_else(unseen)?;
+    let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
     if let Some(digest) = args.digest.as_ref().filter(|digest| **digest != plan.digest) {
         return Err(CliError::new(format!("the plan is another one: {}, not {digest}; nothing was done", plan.digest))
             .hint("look at it: `bursar plan`; with a journal that remembers refusals, `bursar plan --out FILE`"));
     }
     let mut carry = match taken {
-        Some(taken) => {
-            let unlifted = reconciler.plan_within_rails(wanted)?.ok_or_else(unseen)?;
-            Some(Carry::of(&plan, taken.compare(&reconciler, wanted, &unlifted)?))
-        }
+        Some(taken) => Some(Carry::of(&plan, taken.compare(&reconciler, wanted, &plan)?)),
         None => None,
     };
     let part = carry.as_ref().map_or_else(|| plan.clone(), |carry| saved::part_of(&plan, &carry.hidden));
     let planned = part.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Planned).count();
     if args.output == Form::Text {
         let moved = carry.as_ref().map_or_else(String::new, |carry| saved::text(&carry.comparison));
-        ui.out(&format!("{moved}{}", show(&part, plan::Output::Text, args.diff)));
+        // Where every client is named already, nothing is left to show.
+        let shown = if carry.is_some() && part.accounts.is_empty() {
+            String::new()
+        } else {
+            show(&part, plan::Output::Text, args.diff)
+        };
+        ui.out(&format!("{moved}{shown}"));
     }
     if planned > 0 && !args.yes && args.digest.is_none() && !asked(&part, planned, ui)? {
         return Err(CliError::new("not confirmed; nothing was done"));
@@ -160,10 +162,10 @@ fn told(form: Form, mut report: Report, carry: Option<&Carry>, ui: Ui) -> ExitCo
             for moved in late.filter(|moved| carry.is_some_and(|carry| !carry.hidden.contains(&moved.name))) {
                 ui.warn(&format!("{}: {}", moved.name, moved.moved.join("; ")));
             }
-            let clients = if refused == 1 { "client" } else { "clients" };
+            let who = if refused == 1 { "1 client".to_owned() } else { format!("{refused} clients") };
             ui.warn(&format!(
-                "Error: {refused} {clients} of the saved plan changed since and were not carried out.\n\
-                 Hint: look at them, and make a plan anew: bursar plan --out FILE"
+                "Error: not carried out, for it changed since the plan was saved: {who}\n\
+                 Hint: look at the plan anew, and save it: bursar plan --out FILE"
             ));
             ExitCode::FAILURE
         }

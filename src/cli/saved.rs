@@ -203,18 +203,17 @@ impl Taken {
             .map_err(|misfit| self.refused(&misfit).hint("give the --api-url and --provider of then"))
     }
 
-    /// What of it still fits. `unlifted` is the fresh plan as the rails alone leave it, which
-    /// is how a plan is saved.
+    /// What of it still fits a plan that was made a moment ago.
     ///
     /// # Errors
     /// It is for another user or another world.
-    pub fn compare(&self, reconciler: &Reconciler, wanted: &Wanted, unlifted: &Plan) -> Result<Comparison, CliError> {
+    pub fn compare(&self, reconciler: &Reconciler, wanted: &Wanted, plan: &Plan) -> Result<Comparison, CliError> {
         let Some(snapshot) = reconciler.snapshot() else { return Err(CliError::new("nothing was observed")) };
         self.saved.check_scope(&scope_of(snapshot)).map_err(|misfit| self.refused(&misfit).hint(ANEW))?;
         let masked = self.saved.masked;
         let names: BTreeSet<String> = self.saved.plan.planned().map(|account| account.name().to_owned()).collect();
-        let world = WorldPart::of(unlifted, wanted, &snapshot.offer, &names, masked);
-        let fresh = PlanPart::of(unlifted, masked);
+        let world = WorldPart::of(plan, wanted, &snapshot.offer, &names, masked);
+        let fresh = PlanPart::of(plan, masked);
         Ok(saved::compare((&self.saved.plan, &self.saved.world), (&fresh, &world)))
     }
 

@@ -258,19 +258,6 @@ impl Reconciler {
         }
     }
 
-    /// The plan as the rails leave it, whatever a person let pass: as it is saved.
-    ///
-    /// # Errors
-    /// The linter's faults, if there are any.
-    pub fn plan_within_rails(&self, wanted: &Wanted) -> Result<Option<Plan>, PassError> {
-        let known = self.keeper.inform(self.memory.known(), false, self.keys());
-        match self.drafted(wanted, &known) {
-            Some((plan, faults)) if faults.is_empty() => Ok(Some(plan)),
-            Some((_, faults)) => Err(PassError::Lint(faults)),
-            None => Ok(None),
-        }
-    }
-
     /// The plan, and what the independent check says of it. A plan that a person let pass by
     /// its digest keeps that digest.
     fn draft(&self, wanted: &Wanted) -> Option<(Plan, Vec<LintFault>)> {

@@ -24,7 +24,8 @@ pub struct Comparison {
     pub done_already: BTreeSet<String>,
     /// Something is planned for them in the file, and something moved: not carried out.
     pub refused: Vec<Moved>,
-    /// Something is to be done for them now of which the file knows nothing: not touched.
+    /// Something is to be done for them now, and nothing was when the plan was saved: not
+    /// touched.
     pub untouched: BTreeSet<String>,
 }
 
@@ -56,10 +57,19 @@ impl Comparison {
 
 /// Compares client by client, by digest. Only a client for whom the file plans something can
 /// be refused; nothing is news of the others, unless something is to be done for them now.
+///
+/// Where the digest of the whole is the same, nothing moved at all, and whatever is planned
+/// goes ahead: also what a rail stopped when it was saved, once a person let the plan of this
+/// digest pass.
 pub fn compare(saved: (&PlanPart, &WorldPart), now: (&PlanPart, &WorldPart)) -> Comparison {
     let present: BTreeMap<&str, &AccountPart> =
         now.0.accounts.iter().map(|account| (account.name.as_str(), account)).collect();
     let mut comparison = Comparison::default();
+    if saved.0.digest == now.0.digest {
+        comparison.carried_out.extend(now.0.planned().map(|account| account.name.clone()));
+        return comparison;
+    }
+    let clients = (saved.1.by_name(), now.1.by_name());
     let mut agreed = BTreeSet::new();
     for account in saved.0.planned() {
         agreed.insert(account.name.as_str());
@@ -68,7 +78,7 @@ pub fn compare(saved: (&PlanPart, &WorldPart), now: (&PlanPart, &WorldPart)) -> 
             then: account,
             now: present.get(account.name.as_str()).copied(),
             worlds: (saved.1, now.1),
-            parts: (saved.1.client(&account.name), now.1.client(&account.name)),
+            parts: (clients.0.get(&*account.name).copied(), clients.1.get(&*account.name).copied()),
         };
         match pair.now {
             Some(fresh) if fresh.digest == account.digest => {
@@ -99,12 +109,17 @@ impl Pair<'_> {
     fn is_done(&self, fresh: &AccountPart) -> bool {
         let (Some(then), Some(now)) = self.parts else { return false };
         let asked: BTreeSet<_> = self.then.actions.iter().map(ActionPart::key).collect();
-        then.wanted.digest == now.wanted.digest
+        let left: BTreeSet<_> = fresh.actions.iter().map(ActionPart::key).collect();
+        let mut sure = self.then.actions.iter().filter(|action| action.state == "planned" && !action.unregistered);
+        // Whether somebody signed up is no proof that nothing was done, and neither that it was.
+        let did = !fresh.has("planned") || sure.clone().count() > 0 && sure.all(|action| !left.contains(&action.key()));
+        did && then.wanted.digest == now.wanted.digest
             && matches!(fresh.state.as_str(), "in_sync" | "waiting" | "changes")
-            && fresh.actions.iter().all(|action| {
-                let waits = action.state == "waiting" || (action.state == "planned" && action.unregistered);
-                waits && asked.contains(&action.key())
-            })
+            && left.is_subset(&asked)
+            && fresh
+                .actions
+                .iter()
+                .all(|action| action.state == "waiting" || (action.state == "planned" && action.unregistered))
     }
 
     fn moved(&self) -> Vec<String> {
@@ -162,6 +177,8 @@ impl Pair<'_> {
         let then: BTreeSet<_> = self.then.actions.iter().map(ActionPart::key).collect();
         for action in &self.then.actions {
             match now.get(&action.key()) {
+                // What is skipped follows from something else, which is told.
+                Some(other) if other.state == "skipped" => {}
                 Some(other) if (&other.state, &other.reason) != (&action.state, &action.reason) => {
                     moved.push(format!("{} now: {}", state_words(other), inert(&other.message)));
                 }
@@ -172,9 +189,12 @@ impl Pair<'_> {
                 Some(_) | None => {}
             }
         }
-        if !explained {
-            let new = fresh.actions.iter().filter(|action| !then.contains(&action.key()));
-            moved.extend(new.map(|action| format!("to be done besides: {}", inert(&action.message))));
+        for action in fresh.actions.iter().filter(|action| !then.contains(&action.key())) {
+            if action.state == "blocked" {
+                moved.push(format!("{} now: {}", state_words(action), inert(&action.message)));
+            } else if !explained {
+                moved.push(format!("to be done besides: {}", inert(&action.message)));
+            }
         }
     }
 }
@@ -183,7 +203,6 @@ fn state_words(action: &ActionPart) -> String {
     match (action.state.as_str(), action.reason.as_deref()) {
         ("blocked", Some("GuardRail")) => "a rail stops this".to_owned(),
         ("planned", _) => "this goes ahead".to_owned(),
-        ("skipped", _) => "this has to wait for something else".to_owned(),
         (state, Some(reason)) => format!("this is {} ({})", inert(state), inert(reason)),
         (state, None) => format!("this is {}", inert(state)),
     }
@@ -242,7 +261,7 @@ fn seen(then: Option<&SeenPart>, now: Option<&SeenPart>, moved: &mut Vec<String>
             return moved.push(format!("there is an account of it since, {}", inert(&now.account_id)));
         }
         (Some(then), None) => {
-            return moved.push(format!("its account {} is not there any more", inert(&then.account_id)));
+            return moved.push(format!("no account goes by it any more, and {} did", inert(&then.account_id)));
         }
         (Some(then), Some(now)) => (then, now),
     };
@@ -252,7 +271,18 @@ fn seen(then: Option<&SeenPart>, now: Option<&SeenPart>, moved: &mut Vec<String>
             moved.push(format!("{what} is {}, was {}", word(now), word(then)));
         }
     };
-    let SeenPart { account_id, name, notification_email, plan, pending_plan, seats, members } = now;
+    let SeenPart {
+        account_id,
+        name,
+        notification_email,
+        plan,
+        subscription,
+        dunned,
+        pending_plan,
+        seats,
+        pending_seats,
+        members,
+    } = now;
     let number = |seats: Option<u32>| seats.map(|seats| seats.to_string());
     differs("the account", Some(&then.account_id), Some(account_id));
     differs("the account's name", then.name.as_deref(), name.as_deref());
@@ -260,6 +290,12 @@ fn seen(then: Option<&SeenPart>, now: Option<&SeenPart>, moved: &mut Vec<String>
     differs("the plan in force", then.plan.as_deref(), plan.as_deref());
     differs("the plan from the renewal on", then.pending_plan.as_deref(), pending_plan.as_deref());
     differs("the number of seats", number(then.seats).as_deref(), number(*seats).as_deref());
+    let (before, after) = (number(then.pending_seats), number(*pending_seats));
+    differs("the number of seats from the renewal on", before.as_deref(), after.as_deref());
+    differs("the state of the subscription", then.subscription.as_deref(), subscription.as_deref());
+    if then.dunned != *dunned {
+        moved.push(if *dunned { "a renewal failed since" } else { "the renewal that failed is paid" }.to_owned());
+    }
     match (&then.members, members) {
         (Some(then), Some(now)) => {
             let words = ["was added as a member since", "is no member any more", "is a member with"];
@@ -279,7 +315,7 @@ fn people(then: &[MemberPart], now: &[MemberPart], words: &[&str; 3], moved: &mu
     let (then, now) = (by_email(then), by_email(now));
     let [came, went, has] = words;
     for (key, member) in &now {
-        let MemberPart { email, access, role, invited } = member;
+        let MemberPart { id, email, access, role, invited } = member;
         match then.get(key) {
             None => moved.push(format!("{} {came}", inert(email))),
             Some(before) if (before.access, &before.role) != (*access, role) => {
@@ -294,6 +330,9 @@ fn people(then: &[MemberPart], now: &[MemberPart], words: &[&str; 3], moved: &mu
             }
             Some(before) if !before.invited && *invited => {
                 moved.push(format!("{} is invited anew", inert(email)));
+            }
+            Some(before) if before.id != *id => {
+                moved.push(format!("{} was removed and added anew since", inert(email)));
             }
             Some(_) => {}
         }

@@ -24,6 +24,6 @@ pub fn text(comparison: &Comparison) -> String {
         }
     };
     list("Done already, since the plan was saved", done_already);
-    list("Not in the saved plan, and not touched", untouched);
+    list("Nothing was planned for them when it was saved, and they are not touched", untouched);
     out
 }

