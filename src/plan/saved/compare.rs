@@ -177,6 +177,14 @@ impl Pair<'_> {
         let then: BTreeSet<_> = self.then.actions.iter().map(ActionPart::key).collect();
         for action in &self.then.actions {
             match now.get(&action.key()) {
+                Some(other) if !explained && other.unregistered != action.unregistered => {
+                    let is = if other.unregistered {
+                        "is not known to be a user any more"
+                    } else {
+                        "is known to be a user now"
+                    };
+                    moved.push(format!("{} {is}", inert(action.email.as_deref().unwrap_or("somebody"))));
+                }
                 // What is skipped follows from something else, which is told.
                 Some(other) if other.state == "skipped" => {}
                 Some(other) if (&other.state, &other.reason) != (&action.state, &action.reason) => {
@@ -188,6 +196,10 @@ impl Pair<'_> {
                 None if !explained => moved.push(format!("not to be done any more: {}", inert(&action.message))),
                 Some(_) | None => {}
             }
+        }
+        let same_order = fresh.actions.iter().map(ActionPart::key).eq(self.then.actions.iter().map(ActionPart::key));
+        if moved.is_empty() && now.len() == then.len() && !same_order {
+            moved.push("the same is to be done in another order".to_owned());
         }
         for action in fresh.actions.iter().filter(|action| !then.contains(&action.key())) {
             if action.state == "blocked" {
@@ -287,7 +299,7 @@ fn seen(then: Option<&SeenPart>, now: Option<&SeenPart>, moved: &mut Vec<String>
     differs("the account", Some(&then.account_id), Some(account_id));
     differs("the account's name", then.name.as_deref(), name.as_deref());
     differs("the notification email", then.notification_email.as_deref(), notification_email.as_deref());
-    differs("the plan in force", then.plan.as_deref(), plan.as_deref());
+    differs("the plan", then.plan.as_deref(), plan.as_deref());
     differs("the plan from the renewal on", then.pending_plan.as_deref(), pending_plan.as_deref());
     differs("the number of seats", number(then.seats).as_deref(), number(*seats).as_deref());
     let (before, after) = (number(then.pending_seats), number(*pending_seats));

@@ -64,9 +64,10 @@ pub(super) struct SeenPart {
     pub(super) account_id: String,
     pub(super) name: Option<String>,
     pub(super) notification_email: Option<String>,
-    /// The plan in force; null where there is none.
+    /// The plan; null where there never was one.
     pub(super) plan: Option<String>,
-    /// Where the subscription stands, in the service's word; null where there never was one.
+    /// Where the subscription stands, in the service's word; `not_read` where that is not
+    /// known, null where there never was one.
     pub(super) subscription: Option<String>,
     /// A renewal failed.
     pub(super) dunned: bool,
@@ -175,8 +176,7 @@ impl WantedPart {
 impl SeenPart {
     fn of(observed: &ObservedAccount, email: &impl Fn(&str) -> String) -> Self {
         let ObservedAccount { account, subscription, members } = observed;
-        let any = subscription.seen().and_then(Option::as_ref);
-        let paid = any.filter(|paid| paid.is_active());
+        let paid = subscription.seen().and_then(Option::as_ref);
         let plan = match subscription.seen() {
             Some(_) => paid.map(|paid| &paid.plan),
             None => account.plan.as_ref(),
@@ -200,8 +200,11 @@ impl SeenPart {
             name: account.name.as_ref().map(|name| name.as_str().to_owned()),
             notification_email: account.email.as_ref().map(|address| email(address.as_str())),
             plan: plan.map(|plan| plan.as_str().to_owned()),
-            subscription: any.map(|any| state_word(any.state).to_owned()),
-            dunned: any.is_some_and(|any| any.dunned),
+            subscription: match subscription.seen() {
+                Some(seen) => seen.as_ref().map(|seen| state_word(seen.state).to_owned()),
+                None => Some("not_read".to_owned()),
+            },
+            dunned: paid.is_some_and(|paid| paid.dunned),
             pending_plan: paid.and_then(|paid| paid.pending_plan.as_ref()).map(|plan| plan.as_str().to_owned()),
             seats: paid.and_then(|paid| paid.seats),
             pending_seats: paid.and_then(|paid| paid.pending_seats),

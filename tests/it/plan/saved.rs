@@ -45,6 +45,15 @@ fn sealed(text: &str) -> String {
     format!("{}{sum}\"\n}}\n", &text[..end])
 }
 
+/// Clients run side by side: which of them gets which id is chance.
+fn without_ids(text: &str) -> String {
+    let mut parts = text.split(" as account ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        format!("{text} as account N{}", part.trim_start_matches(|c: char| c.is_ascii_digit()))
+    })
+}
+
 fn plan_file(world: &World) -> PathBuf {
     world.path().join("plan.json")
 }
@@ -114,7 +123,7 @@ async fn what_was_looked_at_is_carried_out_in_another_checkout() {
     let mut command = world.command(&["apply", "--yes", plan_file(&world).to_str().unwrap()]);
     command.current_dir(other.path().join("clients"));
     let done = tokio::task::spawn_blocking(move || Done::from(command.output().unwrap())).await.unwrap().expect(0);
-    insta::assert_snapshot!(done.stdout, @r#"
+    insta::assert_snapshot!(without_ids(&done.stdout), @r#"
     acme (new)  acme.yaml:1  +58.00 a month
       + create the account "Client acme", notified at dns+acme@agency.example
       + subscribe to teams-v2-monthly with 1 seat
@@ -130,8 +139,8 @@ async fn what_was_looked_at_is_carried_out_in_another_checkout() {
 
     List price a month in USD: 0.00 now, 116.00 after, +116.00
     Plan: 2 to create, 2 to subscribe, 2 to add; 6 requests.
-    acme: created as account 1, subscribed to teams-v2-monthly, 2 seats, 1 person added
-    beta: created as account 2, subscribed to teams-v2-monthly, 2 seats, 1 person added
+    acme: created as account N, subscribed to teams-v2-monthly, 2 seats, 1 person added
+    beta: created as account N, subscribed to teams-v2-monthly, 2 seats, 1 person added
     Applied 8 actions.
     "#);
     let members = world.members().await;
@@ -230,7 +239,7 @@ async fn what_moved_is_told_in_words() {
     world.client("clients/late", &[]);
     world.write("clients/late.yaml", &manifest("late", &[]));
     let done = apply(&world, 1).await;
-    insta::assert_snapshot!(done.stdout, @r#"
+    insta::assert_snapshot!(without_ids(&done.stdout), @r#"
     Changed since the plan was saved, and not carried out
       ! acme: the manifest asks for plan solo, the saved plan for teams
       ! acme: jane@acme.example is listed no more
@@ -256,8 +265,8 @@ async fn what_moved_is_told_in_words() {
 
     List price a month in USD: 0.00 now, 116.00 after, +116.00
     Plan: 2 to create, 2 to subscribe, 2 to add; 6 requests.
-    new: created as account 2, subscribed to teams-v2-monthly, 2 seats, 1 person added
-    same: created as account 3, subscribed to teams-v2-monthly, 2 seats, 1 person added
+    new: created as account N, subscribed to teams-v2-monthly, 2 seats, 1 person added
+    same: created as account N, subscribed to teams-v2-monthly, 2 seats, 1 person added
     Applied 8 actions.
     "#);
     let mut names: Vec<String> = world.members().await.into_keys().collect();
@@ -284,7 +293,7 @@ async fn a_price_that_rose_since_stops_whom_it_concerns() {
     save(&world).await;
     dearer.store(true, Ordering::SeqCst);
     let done = apply(&world, 1).await;
-    insta::assert_snapshot!(done.stdout, @r#"
+    insta::assert_snapshot!(without_ids(&done.stdout), @r#"
     Changed since the plan was saved, and not carried out
       ! acme: the price of teams-v2-monthly is 31.00 a month, was 29.00
 
@@ -293,7 +302,7 @@ async fn a_price_that_rose_since_stops_whom_it_concerns() {
 
     List price a month in USD: 0.00 now, 0.00 after, 0.00
     Plan: 1 to create; 1 request.
-    free: created as account 1
+    free: created as account N
     Applied 1 action.
     "#);
     assert_eq!(world.members().await.keys().collect::<Vec<_>>(), ["Client free"]);

@@ -113,7 +113,7 @@ fn each_thing_that_moves_is_told_in_its_own_words() {
     seats by hand
       acme: the number of seats is 5, was 2
     plan by hand
-      acme: the plan in force is business-monthly, was teams-v2-monthly
+      acme: the plan is business-monthly, was teams-v2-monthly
     a downgrade
       acme: the plan from the renewal on is solo-v2-monthly, was none
     members unread
@@ -223,7 +223,7 @@ proptest! {
         for moved in &comparison.refused {
             prop_assert!(!moved.moved.is_empty());
             let vague = moved.moved.iter().any(|line| line.contains("something that its digest covers"));
-            prop_assert!(!vague, "{}: {:?}", moved.name, moved.moved);
+            prop_assert!(!vague, "{}: {:?}\n{}\n{}", moved.name, moved.moved, then.text(), now.text());
         }
     }
 }
