@@ -34,6 +34,7 @@ mod render;
 mod resolve;
 mod run;
 mod sandbox;
+mod saved;
 mod schema;
 mod table;
 mod validate;

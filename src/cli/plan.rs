@@ -1,10 +1,11 @@
 //! `bursar plan`: the dry run.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::controller::Reconciler;
+use crate::controller::{Recall, Reconciler};
 use crate::domain::mask;
 use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render};
 
@@ -13,6 +14,7 @@ use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::policy::PolicyArgs;
+use super::saved;
 use super::ui::Ui;
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,9 @@ pub struct Args {
     /// Show each changed account as a unified diff
     #[arg(long)]
     diff: bool,
+    /// Save the plan, too: `bursar apply FILE` carries out what of it still fits, for 24 hours
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Exit with 2 where something is planned, blocked or manual
     #[arg(long)]
     detailed_exitcode: bool,
@@ -63,9 +68,16 @@ enum Mask {
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
+    if let Some(file) = &args.out {
+        saved::check_out(file, &args.manifests)?;
+    }
     let (wanted, invalid) = args.manifests.load(ui)?;
     let opened = args.journal.open(Purpose::Plan, ui).await?;
-    let keeping = args.rules.keeping(&opened, Purpose::Plan);
+    let mut keeping = args.rules.keeping(&opened, Purpose::Plan);
+    if args.out.is_some() {
+        // `apply` tries again what was refused before, so what it is to carry out says so.
+        keeping.recall = Recall::Nothing;
+    }
     let connection = args.api.connect().await?;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
@@ -82,6 +94,9 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     connection.close().await;
     let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
     let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
+    if let Some(file) = &args.out {
+        saved::write(file, &args.manifests, &reconciler, &wanted, &plan, masked)?;
+    }
     ui.out(&match (args.output, masked) {
         (Output::Markdown, _) => render::markdown(&plan, masked),
         (_, true) => mask(&show(&plan, args.output, args.diff)),

@@ -16,6 +16,7 @@ mod price;
 mod rails;
 mod renames;
 pub mod render;
+pub mod saved;
 mod selector;
 mod snapshot;
 mod tree;

@@ -106,7 +106,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 
 /// Counts the planned actions by kind, what does not go ahead by state, and the accounts
 /// that are as they should be.
-fn summarise(accounts: &[AccountPlan]) -> Summary {
+pub(super) fn summarise(accounts: &[AccountPlan]) -> Summary {
     use super::known::OpKind;
     use super::tree::{ActionState, Op};
     let mut summary = Summary::default();

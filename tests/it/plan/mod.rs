@@ -10,6 +10,8 @@ mod memory;
 mod multiplied;
 mod properties;
 mod rails;
+mod saved;
+mod saved_compared;
 mod standing;
 mod subscriptions;
 mod ways;
