@@ -11,6 +11,7 @@ pub mod execute;
 pub mod export;
 pub mod journal;
 pub mod plan;
+pub mod snapshot;
 pub mod source;
 pub mod web;
 

@@ -5,6 +5,7 @@ pub mod ui;
 
 mod access;
 mod ack;
+mod against;
 mod api;
 mod apply;
 mod approve;
@@ -34,6 +35,7 @@ mod resolve;
 mod run;
 mod sandbox;
 mod schema;
+mod snapshot;
 mod table;
 mod validate;
 mod webhooks;
@@ -86,6 +88,8 @@ enum Verb {
     Charges(Box<charges::Args>),
     /// Write manifests from the live accounts, to adopt what exists
     Export(Box<export::Args>),
+    /// Write what the API shows into a file, emails masked, for plans without a token
+    Snapshot(Box<snapshot::Args>),
     /// Look the API over: is it reached, whose token is it, what does it offer
     Doctor(Box<doctor::Args>),
     /// Write into a folder of manifests which journal it belongs to
@@ -163,6 +167,7 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Demo(args) => demo::run(args, ui).await,
         Verb::Charges(args) => charges::run(*args, ui).await,
         Verb::Export(args) => export::run(*args, ui).await,
+        Verb::Snapshot(args) => snapshot::run(*args, ui).await,
         Verb::Doctor(args) => doctor::run(*args, ui).await,
         Verb::Init(args) => init::run(args, ui).await,
         Verb::Journal(args) => journal::run(args, ui).await,

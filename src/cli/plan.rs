@@ -1,11 +1,13 @@
 //! `bursar plan`: the dry run.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
 use crate::controller::Reconciler;
 use crate::domain::mask;
+use crate::manifest::Wanted;
 use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render};
 
 use super::api::{ApiArgs, PolicyArgs};
@@ -30,6 +32,9 @@ pub struct Args {
     /// Show emails as j***@acme.example with a short hash; always so in Markdown, unless `no`
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     mask_emails: Option<Mask>,
+    /// Plan against what `bursar snapshot` wrote: without a token, a request, or a journal
+    #[arg(long, value_name = "FILE", conflicts_with = "sandbox")]
+    against: Option<PathBuf>,
     #[command(flatten)]
     api: ApiArgs,
     #[command(flatten)]
@@ -53,7 +58,7 @@ pub enum Output {
 
 /// Whether emails are masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Mask {
+pub enum Mask {
     /// Masked
     Yes,
     /// As they are
@@ -62,6 +67,21 @@ enum Mask {
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
+    let plan = match &args.against {
+        Some(file) => super::against::plan(file, &wanted, &args.policy.policy(false), &args.manifests.selector())?,
+        None => live(&args, &wanted, ui).await?,
+    };
+    let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
+    ui.out(&match (args.output, masked) {
+        (Output::Markdown, _) => render::markdown(&plan, masked),
+        (_, true) => mask(&show(&plan, args.output, args.diff)),
+        (_, false) => show(&plan, args.output, args.diff),
+    });
+    Ok(if invalid { ExitCode::FAILURE } else { exit_code(&plan, args.detailed_exitcode) })
+}
+
+/// The plan for what the API shows now.
+async fn live(args: &Args, wanted: &Wanted, ui: Ui) -> Result<Plan, CliError> {
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let keeping = args.rules.keeping(&opened, Purpose::Plan);
     let connection = args.api.connect().await?;
@@ -73,19 +93,12 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         keeping,
         fastrand::u64(..),
     );
-    let planned = match reconciler.observe(&wanted).await {
-        Ok(()) => reconciler.plan(&wanted),
+    let planned = match reconciler.observe(wanted).await {
+        Ok(()) => reconciler.plan(wanted),
         Err(error) => Err(error),
     };
     connection.close().await;
-    let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
-    let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
-    ui.out(&match (args.output, masked) {
-        (Output::Markdown, _) => render::markdown(&plan, masked),
-        (_, true) => mask(&show(&plan, args.output, args.diff)),
-        (_, false) => show(&plan, args.output, args.diff),
-    });
-    Ok(if invalid { ExitCode::FAILURE } else { exit_code(&plan, args.detailed_exitcode) })
+    planned?.ok_or_else(|| CliError::new("nothing was observed"))
 }
 
 /// The plan as the command line shows it.

@@ -49,6 +49,7 @@ mod sandbox_netlify;
 mod sandbox_page;
 mod sandbox_published;
 mod sim;
+mod snapshot;
 mod support;
 mod support_postgres;
 mod validate_faces;
