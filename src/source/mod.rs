@@ -3,5 +3,7 @@
 pub mod folder;
 pub mod revision;
 mod set;
+mod write;
 
 pub use set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};
+pub use write::{WriteError, replace};

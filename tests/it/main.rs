@@ -30,6 +30,7 @@ mod model;
 mod observe;
 mod page_browser;
 mod people;
+mod pin;
 mod plan;
 mod provider_hostile;
 mod provider_read;
