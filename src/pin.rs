@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{AccountId, ClientName};
-use crate::manifest::{self, Client, Insertion, LoadOptions, Loaded, SourceRef, Wanted};
+use crate::manifest::{self, Client, Insertion, LoadOptions, Loaded, SourceRef};
 use crate::plan::{Adopt, FoundBy, Match, Selector, match_accounts, may_adopt};
 use crate::provider::Account;
 use crate::source::{FileSet, SourceFile};
@@ -220,19 +220,7 @@ fn comes_out(
             client.account_id = Some(id.clone());
         }
     }
-    placeless(wanted) == placeless(again.wanted)
-}
-
-/// What is wanted, wherever it stands: an insertion moves what is below it.
-fn placeless(mut wanted: Wanted) -> Wanted {
-    let forget = |place: &mut SourceRef| (place.line, place.column) = (0, 0);
-    for client in &mut wanted.clients {
-        forget(&mut client.source);
-        client.members.iter_mut().for_each(|member| forget(&mut member.source));
-    }
-    wanted.offboardings.iter_mut().for_each(|document| forget(&mut document.source));
-    wanted.invalid.iter_mut().for_each(|document| forget(&mut document.source));
-    wanted
+    wanted.without_places() == again.wanted.without_places()
 }
 
 fn text_of<'f>(files: &'f FileSet, place: &SourceRef) -> Option<&'f str> {

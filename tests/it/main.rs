@@ -4,6 +4,7 @@
     reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers"
 )]
 
+mod adopting;
 mod charges;
 mod conformance;
 mod converge;

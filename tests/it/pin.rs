@@ -90,7 +90,7 @@ fn each_way_of_writing_gets_its_own_insertion_or_is_left_with_a_word() {
         (format!("spec:\r\n  {email}\r\n  accountName: Acme"), "\r\n  accountId: \"1385\""),
         (format!("spec:\n  accountName:\n    Acme\n  {email}\n"), "  accountId: \"1385\"\n"),
         (format!("spec:\n  accountName: >-\n    Acme\n  {email}\n"), "  accountId: \"1385\"\n"),
-        (format!("spec:\n  {email}\n  accountName: >-\n\n    Acme"), "  accountId: \"1385\"\n"),
+        (format!("spec:\n  {email}\n  accountName: >-\n    Acme"), "  accountId: \"1385\"\n"),
         (format!("spec:\n  'accountName' : Acme # one: two\n  {email}\n"), "  accountId: \"1385\"\n"),
         (format!("spec: {{accountName: Acme, {email}}}\n"), ", accountId: \"1385\""),
         (format!("spec: {{{email}, accountName: 'Acme'}}"), ", accountId: \"1385\""),

@@ -115,7 +115,8 @@ impl<'a> World<'a> {
             observed,
             format!(
                 "account {id} bears the name, but may be somebody else's: {why}. If it is this client's, write \
-                 accountId: \"{id}\" in the manifest"
+                 accountId: \"{id}\" in the manifest (bursar pin --take-over {} does)",
+                client.name
             ),
         )
     }

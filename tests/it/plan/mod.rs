@@ -4,6 +4,7 @@
 mod against;
 mod by_word;
 mod comment;
+mod exported;
 mod faces;
 mod linted;
 mod members;

@@ -68,7 +68,7 @@ pub fn random(seed: u64) -> World {
 }
 
 /// Makes an account differ from what is wanted.
-fn disturb(world: &mut World, index: usize, rng: &mut fastrand::Rng) {
+pub fn disturb(world: &mut World, index: usize, rng: &mut fastrand::Rng) {
     let account = world.account(index);
     if rng.u8(0..4) == 0 {
         account.account.email = Some(email(PEOPLE[rng.usize(0..PEOPLE.len())]));
