@@ -15,11 +15,12 @@ use crate::manifest::Wanted;
 use crate::plan::{ActionState, Plan, render, saved};
 use crate::provider::Write;
 
-use super::api::{ApiArgs, Connection, PolicyArgs};
+use super::api::{ApiArgs, Connection};
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::plan::{self, is_broken, show};
+use super::policy::PolicyArgs;
 use super::progress;
 use super::saved::{Carry, Taken};
 use super::ui::{Form, Ui};
@@ -96,7 +97,7 @@ async fn carry_out(
     if let Some(taken) = taken {
         taken.check_api(&connection.api)?;
     }
-    let mut reconciler = reconciler(args, connection, keeping);
+    let mut reconciler = reconciler(args, connection, keeping)?;
     reconciler.observe(wanted).await?;
     let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
     if let Some(digest) = args.digest.as_ref().filter(|digest| **digest != plan.digest) {
@@ -172,13 +173,13 @@ fn told(form: Form, mut report: Report, carry: Option<&Carry>, ui: Ui) -> ExitCo
     }
 }
 
-fn reconciler(args: &Args, connection: &Connection, mut keeping: Keeping) -> Reconciler {
+fn reconciler(args: &Args, connection: &Connection, mut keeping: Keeping) -> Result<Reconciler, CliError> {
     keeping.approved.extend(args.approve.iter().cloned());
     keeping.whole = args.manifests.is_whole();
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
-        args.policy.policy(args.api.is_sandbox()),
+        args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?,
         args.manifests.selector(),
         keeping,
         fastrand::u64(..),
@@ -189,7 +190,7 @@ fn reconciler(args: &Args, connection: &Connection, mut keeping: Keeping) -> Rec
         ..execute::Options::default()
     };
     reconciler.revision = args.manifests.revision();
-    reconciler
+    Ok(reconciler)
 }
 
 /// A person may have thought for long: what they agreed to must still be the plan.

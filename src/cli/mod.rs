@@ -27,6 +27,7 @@ mod logs;
 mod manifests;
 mod moment;
 mod plan;
+mod policy;
 mod progress;
 mod reaffirm;
 mod render;

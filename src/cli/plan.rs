@@ -9,10 +9,11 @@ use crate::controller::{Recall, Reconciler};
 use crate::domain::mask;
 use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render};
 
-use super::api::{ApiArgs, PolicyArgs};
+use super::api::ApiArgs;
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
+use super::policy::PolicyArgs;
 use super::saved;
 use super::ui::Ui;
 
@@ -69,6 +70,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     if let Some(file) = &args.out {
         saved::check_out(file, &args.manifests)?;
     }
+    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     let (wanted, invalid) = args.manifests.load(ui)?;
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let mut keeping = args.rules.keeping(&opened, Purpose::Plan);
@@ -80,7 +82,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
-        args.policy.policy(args.api.is_sandbox()),
+        policy,
         args.manifests.selector(),
         keeping,
         fastrand::u64(..),
