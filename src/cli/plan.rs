@@ -71,10 +71,10 @@ pub enum Mask {
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     if let Some(file) = &args.out {
         saved::check_out(file, &args.manifests)?;
     }
+    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     let (wanted, invalid) = args.manifests.load(ui)?;
     let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
     let plan = match &args.against {
