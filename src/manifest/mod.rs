@@ -15,6 +15,7 @@ mod finding;
 mod insert;
 mod load;
 mod model;
+mod operator;
 mod origin;
 mod plain;
 mod render;
@@ -29,8 +30,10 @@ pub use annotations::{annotations, data as annotation_data, property as annotati
 pub use finding::{Finding, Place, Severity};
 pub use insert::{Insertion, account_id as insert_account_id};
 pub use load::{LoadOptions, Loaded, load};
+pub use operator::{OperatorSpec, operator_document};
 pub use origin::{Origin, OriginKind, Origins};
 pub use render::{render, scalar, summary};
 pub use sarif::sarif;
 pub use schema::json_schema;
+pub(crate) use schema::without_null;
 pub use wanted::{Client, Invalid, Membership, Offboarding, SourceRef, Wanted, WantedMember, WantedPlan};

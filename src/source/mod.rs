@@ -1,6 +1,7 @@
 //! Where manifests come from: files, folders, standard input.
 
 pub mod folder;
+pub mod repository;
 pub mod revision;
 mod set;
 mod write;

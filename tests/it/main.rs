@@ -33,6 +33,7 @@ mod page_browser;
 mod people;
 mod pin;
 mod plan;
+mod policy;
 mod provider_hostile;
 mod provider_read;
 mod provider_world;

@@ -183,8 +183,11 @@ fn a_gigabyte_is_refused_after_twelve_mebibytes() {
     assert!(done.expect(1).stderr.contains("more than 12 MiB"));
     let gone = Done::from(bursar(&["plan", "--against", "none.json"]).current_dir(folder.path()).output().unwrap());
     assert!(gone.expect(1).stderr.contains("cannot read none.json"));
-    let both = bursar(&["plan", "--against", "s.json", "--sandbox"]).current_dir(folder.path()).output().unwrap();
-    assert!(Done::from(both).expect(1).stderr.contains("cannot be used with"));
+    // A saved plan is of the live world.
+    for other in ["--sandbox", "--out=plan.json"] {
+        let both = bursar(&["plan", "--against", "s.json", other]).current_dir(folder.path()).output().unwrap();
+        assert!(Done::from(both).expect(1).stderr.contains("cannot be used with"), "{other}");
+    }
 }
 
 #[test]
