@@ -70,17 +70,24 @@ pub enum Mask {
     No,
 }
 
+impl Args {
+    /// Whether emails are masked in what is shown.
+    fn masks(&self) -> bool {
+        self.mask_emails.map_or(self.output == Output::Markdown, |mask| mask == Mask::Yes)
+    }
+}
+
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     if let Some(file) = &args.out {
         saved::check_out(file, &args.manifests)?;
     }
     let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     let (wanted, invalid) = args.manifests.load(ui)?;
-    let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
     let plan = match &args.against {
         Some(file) => super::against::plan(file, &wanted, &policy, &args.manifests.selector())?,
-        None => live(&args, policy, &wanted, masked, ui).await?,
+        None => live(&args, policy, &wanted, ui).await?,
     };
+    let masked = args.masks();
     ui.out(&match (args.output, masked) {
         (Output::Markdown, _) => render::markdown(&plan, masked),
         (_, true) => mask(&show(&plan, args.output, args.diff)),
@@ -90,7 +97,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
 }
 
 /// The plan for what the API shows now.
-async fn live(args: &Args, policy: Policy, wanted: &Wanted, masked: bool, ui: Ui) -> Result<Plan, CliError> {
+async fn live(args: &Args, policy: Policy, wanted: &Wanted, ui: Ui) -> Result<Plan, CliError> {
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let mut keeping = args.rules.keeping(&opened, Purpose::Plan);
     if args.out.is_some() {
@@ -113,7 +120,7 @@ async fn live(args: &Args, policy: Policy, wanted: &Wanted, masked: bool, ui: Ui
     connection.close().await;
     let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
     if let Some(file) = &args.out {
-        saved::write(file, &args.manifests, &reconciler, wanted, &plan, masked)?;
+        saved::write(file, &args.manifests, &reconciler, wanted, &plan, args.masks())?;
     }
     Ok(plan)
 }
