@@ -2,6 +2,7 @@
 
 mod apply;
 mod diff;
+mod executive;
 mod json;
 mod lists;
 mod markdown;

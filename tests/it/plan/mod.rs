@@ -3,6 +3,7 @@
 
 mod by_word;
 mod comment;
+mod executive;
 mod faces;
 mod linted;
 mod members;
