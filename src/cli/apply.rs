@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controller::{Keeping, PassError, Reconciler, Report, Source as _};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
-use crate::plan::{ActionState, Plan, render};
+use crate::plan::{ActionState, Plan, Selector, render};
 use crate::provider::Write;
 
 use super::api::{ApiArgs, Connection, PolicyArgs};
@@ -20,12 +20,15 @@ use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::plan::{self, is_broken, show};
 use super::progress;
+use super::scope::ScopeArgs;
 use super::ui::{Form, Ui};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// The form of the result
     #[arg(short, long, value_enum, default_value = "text")]
     output: Form,
@@ -56,6 +59,7 @@ pub struct Args {
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
+    let selector = args.scope.selector(&args.manifests, &wanted).await?;
     let opened = args.journal.open(Purpose::Apply, ui).await?;
     for path in &args.manifests.paths {
         args.journal.check_lock(path, opened.journal.as_ref())?;
@@ -63,20 +67,27 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let keeping = args.rules.keeping(&opened, Purpose::Apply);
     let connection = args.api.connect().await?;
     let journal = Arc::clone(&keeping.journal);
-    let done = carry_out(&args, &wanted, &connection, keeping, ui).await;
+    let done = carry_out(&args, &wanted, selector, &connection, keeping, ui).await;
     journal.close().await;
     connection.close().await;
     done.map(|code| if invalid { ExitCode::FAILURE } else { code })
 }
 
-async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut keeping: Keeping, ui: Ui) -> CliResult {
+async fn carry_out(
+    args: &Args,
+    wanted: &Wanted,
+    selector: Selector,
+    connection: &Connection,
+    mut keeping: Keeping,
+    ui: Ui,
+) -> CliResult {
     keeping.approved.extend(args.approve.iter().cloned());
     keeping.whole = args.manifests.is_whole();
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
         args.policy.policy(args.api.is_sandbox()),
-        args.manifests.selector(),
+        selector,
         keeping,
         fastrand::u64(..),
     );

@@ -34,6 +34,7 @@ mod resolve;
 mod run;
 mod sandbox;
 mod schema;
+mod scope;
 mod table;
 mod validate;
 mod webhooks;

@@ -12,12 +12,15 @@ use super::api::{ApiArgs, PolicyArgs};
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
+use super::scope::ScopeArgs;
 use super::ui::Ui;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// The form of the result
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
@@ -62,6 +65,7 @@ enum Mask {
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let (wanted, invalid) = args.manifests.load(ui)?;
+    let selector = args.scope.selector(&args.manifests, &wanted).await?;
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let keeping = args.rules.keeping(&opened, Purpose::Plan);
     let connection = args.api.connect().await?;
@@ -69,7 +73,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         connection.api.clone(),
         connection.reader(),
         args.policy.policy(args.api.is_sandbox()),
-        args.manifests.selector(),
+        selector,
         keeping,
         fastrand::u64(..),
     );

@@ -16,6 +16,7 @@ mod rails;
 mod renames;
 pub mod render;
 mod selector;
+mod since;
 mod snapshot;
 mod tree;
 mod words;
@@ -32,6 +33,7 @@ pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
 pub use policy::{Adopt, Policy};
 pub use selector::{Selector, SelectorError};
+pub use since::{Touched, touched};
 pub use snapshot::{ObservedAccount, Reading, Snapshot};
 pub use tree::{
     AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Notice, Op, Plan,

@@ -1,10 +1,19 @@
-//! Selectors on labels: `-l wave=canary,tier!=gold,env`.
+//! Which clients a plan is for: by labels (`-l wave=canary,tier!=gold,env`) and by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::ClientName;
+use crate::manifest::Client;
+
+use super::tree::Notice;
 
 /// Which clients a plan is for; the empty selector is all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Selector(Vec<Term>);
+pub struct Selector {
+    terms: Vec<Term>,
+    names: Option<BTreeSet<ClientName>>,
+    notices: Vec<Notice>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Term {
@@ -20,10 +29,42 @@ enum Term {
 pub struct SelectorError(String);
 
 impl Selector {
+    /// Of the clients that it means, those of these names alone.
+    #[must_use]
+    pub fn among(mut self, names: BTreeSet<ClientName>) -> Self {
+        self.names = Some(match self.names {
+            Some(before) => before.intersection(&names).cloned().collect(),
+            None => names,
+        });
+        self
+    }
+
+    /// With what a person is to know of this choice of clients; it stands in the plan.
+    #[must_use]
+    pub fn telling(mut self, notices: impl IntoIterator<Item = Notice>) -> Self {
+        self.notices.extend(notices);
+        self
+    }
+
+    /// What a person is to know of this choice of clients.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Whether some client may be left out.
+    pub const fn leaves_out(&self) -> bool {
+        !self.terms.is_empty() || self.names.is_some()
+    }
+
+    /// Whether a client is meant.
+    pub fn matches(&self, client: &Client) -> bool {
+        self.names.as_ref().is_none_or(|names| names.contains(&client.name)) && self.is_labelled(&client.labels)
+    }
+
     /// Whether a client with these labels is meant. A client without the key differs from
     /// every value.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.0.iter().all(|term| match term {
+    fn is_labelled(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.terms.iter().all(|term| match term {
             Term::Equals(key, value) => labels.get(key) == Some(value),
             Term::Differs(key, value) => labels.get(key) != Some(value),
             Term::Has(key) => labels.contains_key(key),
@@ -56,7 +97,7 @@ impl std::str::FromStr for Selector {
                 }
             })
             .collect::<Result<_, _>>()
-            .map(Self)
+            .map(|terms| Self { terms, ..Self::default() })
     }
 }
 
@@ -76,9 +117,9 @@ mod tests {
             ("env!=prod", true),
             ("env", false),
         ] {
-            assert_eq!(selector.parse::<Selector>().unwrap().matches(&labels), wanted, "{selector}");
+            assert_eq!(selector.parse::<Selector>().unwrap().is_labelled(&labels), wanted, "{selector}");
         }
-        assert!(Selector::default().matches(&labels));
+        assert!(Selector::default().is_labelled(&labels));
         for bad in ["", "=x", "a=", "a b=c", "a=b=c"] {
             assert!(bad.parse::<Selector>().is_err(), "{bad}");
         }

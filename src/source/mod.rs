@@ -1,7 +1,9 @@
 //! Where manifests come from: files, folders, standard input.
 
 pub mod folder;
+pub mod git_command;
 pub mod revision;
 mod set;
+pub mod tree_at;
 
 pub use set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};
