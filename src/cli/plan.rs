@@ -6,12 +6,14 @@ use clap::ValueEnum;
 
 use crate::controller::Reconciler;
 use crate::domain::mask;
-use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render};
+use crate::manifest::Loaded;
+use crate::plan::render::{self, GithubOptions};
+use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading};
 
 use super::api::{ApiArgs, PolicyArgs};
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
-use super::manifests::ManifestArgs;
+use super::manifests::{ManifestArgs, tell};
 use super::scope::ScopeArgs;
 use super::ui::Ui;
 
@@ -30,7 +32,7 @@ pub struct Args {
     /// Exit with 2 where something is planned, blocked or manual
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Show emails as j***@acme.example with a short hash; always so in Markdown, unless `no`
+    /// Show emails as j***@acme.example with a short hash; so by default in Markdown and on GitHub
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     mask_emails: Option<Mask>,
     #[command(flatten)]
@@ -52,6 +54,8 @@ pub enum Output {
     Json,
     /// For a comment on a pull request
     Markdown,
+    /// For a step on GitHub: annotations, and its summary and outputs where it has files for them
+    Github,
 }
 
 /// Whether emails are masked.
@@ -64,8 +68,39 @@ enum Mask {
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let (wanted, invalid) = args.manifests.load(ui)?;
-    let selector = args.scope.selector(&args.manifests, &wanted).await?;
+    let loaded = args.manifests.loaded()?;
+    // On GitHub they are annotations.
+    if args.output != Output::Github {
+        tell(&loaded.findings, ui);
+    }
+    let masked =
+        args.mask_emails.map_or(matches!(args.output, Output::Markdown | Output::Github), |mask| mask == Mask::Yes);
+    let folder = args.manifests.folder();
+    let github = GithubOptions { findings: &loaded.findings, folder: &folder, masked };
+    let plan = match planned(&args, &loaded, ui).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            if args.output == Output::Github {
+                let why = error.to_string();
+                ui.out(&render::github_without_plan(why.trim_start_matches("Error: "), &github));
+            }
+            return Err(error);
+        }
+    };
+    let code = if loaded.has_errors() { 1 } else { exit_code(&plan, args.detailed_exitcode) };
+    match (args.output, masked) {
+        (Output::Github, _) => super::github::show(&plan, &github, code, ui)?,
+        (Output::Markdown, _) => ui.out(&render::markdown(&plan, masked)),
+        (_, true) => ui.out(&mask(&show(&plan, args.output, args.diff))),
+        (_, false) => ui.out(&show(&plan, args.output, args.diff)),
+    }
+    Ok(ExitCode::from(code))
+}
+
+async fn planned(args: &Args, loaded: &Loaded, ui: Ui) -> Result<Plan, CliError> {
+    args.manifests.check_strict(loaded)?;
+    let wanted = &loaded.wanted;
+    let selector = args.scope.selector(&args.manifests, wanted).await?;
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let keeping = args.rules.keeping(&opened, Purpose::Plan);
     let connection = args.api.connect().await?;
@@ -77,19 +112,12 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         keeping,
         fastrand::u64(..),
     );
-    let planned = match reconciler.observe(&wanted).await {
-        Ok(()) => reconciler.plan(&wanted),
+    let planned = match reconciler.observe(wanted).await {
+        Ok(()) => reconciler.plan(wanted),
         Err(error) => Err(error),
     };
     connection.close().await;
-    let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
-    let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
-    ui.out(&match (args.output, masked) {
-        (Output::Markdown, _) => render::markdown(&plan, masked),
-        (_, true) => mask(&show(&plan, args.output, args.diff)),
-        (_, false) => show(&plan, args.output, args.diff),
-    });
-    Ok(if invalid { ExitCode::FAILURE } else { exit_code(&plan, args.detailed_exitcode) })
+    planned?.ok_or_else(|| CliError::new("nothing was observed"))
 }
 
 /// The plan as the command line shows it.
@@ -97,7 +125,8 @@ pub fn show(plan: &Plan, output: Output, diff: bool) -> String {
     match output {
         Output::Text => render::text(plan, &render::TextOptions { diff, styles: true }),
         Output::Json => format!("{:#}\n", render::json(plan)),
-        Output::Markdown => render::markdown(plan, true),
+        // A step's summary is the comment.
+        Output::Markdown | Output::Github => render::markdown(plan, true),
     }
 }
 
@@ -119,13 +148,13 @@ pub fn is_broken(account: &AccountPlan) -> bool {
     }
 }
 
-fn exit_code(plan: &Plan, detailed: bool) -> ExitCode {
+fn exit_code(plan: &Plan, detailed: bool) -> u8 {
     let open = |state: ActionState| matches!(state, ActionState::Planned | ActionState::Blocked | ActionState::Manual);
     if plan.accounts.iter().any(is_broken) {
-        ExitCode::FAILURE
+        1
     } else if detailed && plan.accounts.iter().flat_map(|account| &account.actions).any(|action| open(action.state)) {
-        ExitCode::from(2)
+        2
     } else {
-        ExitCode::SUCCESS
+        0
     }
 }

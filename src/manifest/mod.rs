@@ -25,7 +25,7 @@ mod wanted;
 mod yaml;
 
 pub use annotations::{annotations, data as annotation_data, property as annotation_property};
-pub use finding::{Finding, Place, Severity};
+pub use finding::{Finding, Place, Severity, file_below};
 pub use load::{LoadOptions, Loaded, load};
 pub use origin::{Origin, OriginKind, Origins};
 pub use render::{render, scalar, summary};

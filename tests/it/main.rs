@@ -31,6 +31,7 @@ mod observe;
 mod page_browser;
 mod people;
 mod plan;
+mod plan_scope;
 mod provider_hostile;
 mod provider_read;
 mod provider_world;

@@ -5,6 +5,7 @@ mod by_word;
 mod comment;
 mod executive;
 mod faces;
+mod github;
 mod linted;
 mod members;
 mod memory;
