@@ -107,11 +107,16 @@ pub fn read(paths: &[PathBuf], reference: &str) -> Result<TreeAt, TreeAtError> {
         let base = base(&git, path, reference)?;
         let prefix = git.text("rev-parse", &["--show-prefix"])?;
         let only = if real == root { None } else { real.file_name().map(|name| name.to_string_lossy().into_owned()) };
-        let listed = git.bytes("ls-tree", &["-r", "-z", "-l", "--full-tree", &base])?;
+        let listed = git.bytes("ls-tree", &["-r", "-z", "--full-tree", &base])?;
         let entries = wanted(&listed, &prefix, only.as_deref(), &mut tree.opaque)?;
         let contents = contents(&git, &entries)?;
-        for Entry { path: below, object, .. } in entries {
-            let name = if paths.len() > 1 && only.is_none() { shown(&path.join(&below)) } else { below.clone() };
+        for Entry { path: below, object } in entries {
+            let name = match &only {
+                Some(_) => path.to_string_lossy().into_owned(),
+                // With several folders, paths relative to one of them would not tell which.
+                None if paths.len() > 1 => path.join(&below).to_string_lossy().into_owned(),
+                None => below.clone(),
+            };
             let at = root.join(&below);
             let folder = at.parent().unwrap_or(&root).to_owned();
             let content = contents.get(&object).cloned().ok_or(TreeAtError::Lacking)?;
@@ -154,7 +159,6 @@ struct Entry {
     /// Below the root that was named.
     path: String,
     object: String,
-    size: u64,
 }
 
 /// The manifests among what the tree lists, as the reader of folders would take them.
@@ -165,8 +169,7 @@ fn wanted(listed: &[u8], prefix: &str, only: Option<&str>, opaque: &mut usize) -
         let not_understood = || GitError::Answer("ls-tree");
         let (about, path) = line.split_once('\t').ok_or_else(not_understood)?;
         let mut about = about.split_ascii_whitespace();
-        let (Some(mode), Some(_), Some(object), Some(size)) = (about.next(), about.next(), about.next(), about.next())
-        else {
+        let (Some(mode), Some(_), Some(object)) = (about.next(), about.next(), about.next()) else {
             return Err(not_understood().into());
         };
         let Some(below) = path.strip_prefix(prefix) else { continue };
@@ -177,11 +180,9 @@ fn wanted(listed: &[u8], prefix: &str, only: Option<&str>, opaque: &mut usize) -
         }
         let manifest = below.ends_with(".yaml") || below.ends_with(".yml") || only.is_some();
         match mode {
-            "100644" | "100755" | "100664" if manifest && parts.len() <= DEEPEST => entries.push(Entry {
-                path: below.to_owned(),
-                object: object.to_owned(),
-                size: size.parse().map_err(|_| not_understood())?,
-            }),
+            "100644" | "100755" | "100664" if manifest && parts.len() <= DEEPEST => {
+                entries.push(Entry { path: below.to_owned(), object: object.to_owned() });
+            }
             "100644" | "100755" | "100664" if !manifest => {}
             // A link may lead to a folder whatever its name is, and a submodule is one.
             _ => *opaque += 1,
@@ -227,13 +228,14 @@ fn content(answers: &mut impl io::BufRead, entry: &Entry) -> Result<Content, Tre
     let not_understood = |_| TreeAtError::Git(GitError::Answer("cat-file"));
     let mut head = String::new();
     answers.take(256).read_line(&mut head).map_err(not_understood)?;
-    if head != format!("{} blob {}\n", entry.object, entry.size) {
+    let size = head.strip_prefix(&entry.object).and_then(|rest| rest.strip_prefix(" blob "));
+    let Some(size) = size.and_then(|size| size.trim_end().parse::<u64>().ok()) else {
         return Err(TreeAtError::Lacking);
-    }
-    let kept = entry.size.min(LARGEST_FILE as u64 + 1);
+    };
+    let kept = size.min(LARGEST_FILE as u64 + 1);
     let mut bytes = Vec::new();
     answers.by_ref().take(kept).read_to_end(&mut bytes).map_err(not_understood)?;
-    let left = entry.size - kept + 1;
+    let left = size - kept + 1;
     let skipped = io::copy(&mut answers.by_ref().take(left), &mut io::sink()).map_err(not_understood)?;
     if skipped != left {
         return Err(TreeAtError::Lacking);
@@ -243,4 +245,76 @@ fn content(answers: &mut impl io::BufRead, entry: &Entry) -> Result<Content, Tre
 
 fn shown(path: &Path) -> String {
     inert(&path.to_string_lossy()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::folder;
+
+    /// Runs a command of which only that it works matters.
+    fn git(folder: &Path, verb: &'static str, args: &[&str]) {
+        let mut command = Git::at(folder).command(verb);
+        for variable in ["GIT_AUTHOR", "GIT_COMMITTER"] {
+            command.env(format!("{variable}_NAME"), "Kim").env(format!("{variable}_EMAIL"), "kim@agency.example");
+        }
+        let output = command.args(args).output().unwrap();
+        assert!(output.status.success(), "{verb} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn write(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn what_was_committed_is_read_as_the_folder_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        for (name, bytes) in [
+            ("clients/a.yaml", b"a: 1\n".to_vec()),
+            ("clients/deep/er/b.yml", b"no line break".to_vec()),
+            ("clients/deep/copy.yaml", b"a: 1\n".to_vec()),
+            ("clients/empty.yaml", Vec::new()),
+            ("clients/large.yaml", vec![b'x'; LARGEST_FILE + 10]),
+            ("clients/largest.yaml", vec![b'y'; LARGEST_FILE]),
+            ("clients/latin.yaml", vec![0xE9, 0]),
+            ("clients/\u{e9} a\ttab\"quote.yaml", b"z: 1\n".to_vec()),
+            ("clients/.hidden.yaml", b"h: 1\n".to_vec()),
+            ("clients/.hidden/c.yaml", b"h: 1\n".to_vec()),
+            ("clients/README.md", b"text".to_vec()),
+            ("clients2/other.yaml", b"o: 1\n".to_vec()),
+            ("single.txt", b"s: 1\n".to_vec()),
+        ] {
+            write(root, name, bytes);
+        }
+        git(root, "init", &["-q"]);
+        git(root, "add", &["-A"]);
+        git(root, "commit", &["-q", "-m", "all"]);
+        let told = |set: &FileSet| -> Vec<(String, PathBuf, Content)> {
+            set.files().iter().map(|file| (file.name.clone(), file.folder.clone(), file.content.clone())).collect()
+        };
+        for paths in [&["clients"][..], &["clients", "clients2"], &["."], &["single.txt"], &["clients", "single.txt"]] {
+            let paths: Vec<PathBuf> = paths.iter().map(|path| root.join(path)).collect();
+            let tree = read(&paths, "HEAD").unwrap();
+            assert_eq!((told(&tree.files), tree.opaque), (told(&folder::read(&paths).unwrap()), 0), "{paths:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_counted_and_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        write(root, "clients/a.yaml", "a: 1\n");
+        write(root, "secret.yaml", "s: 1\n");
+        std::os::unix::fs::symlink("../secret.yaml", root.join("clients/b.yaml")).unwrap();
+        git(root, "init", &["-q"]);
+        git(root, "add", &["-A"]);
+        git(root, "commit", &["-q", "-m", "all"]);
+        let tree = read(&[root.join("clients")], "HEAD").unwrap();
+        assert_eq!((tree.files.files().len(), tree.opaque), (1, 1));
+        assert_eq!(tree.files.files()[0].name, "a.yaml");
+    }
 }

@@ -206,6 +206,16 @@ async fn a_revision_that_cannot_be_read_is_an_error_with_what_to_do() {
     Hint: this is a shallow clone: fetch more of its history (git fetch --unshallow origin); actions/checkout needs fetch-depth: 0
     "#);
 
+    let partial = tempfile::tempdir().unwrap();
+    git(here, &["config", "uploadpack.allowFilter", "true"]);
+    world.write("clients/beta.yaml", &plain("beta").replace("jane@", "joe@"));
+    commit(here, "third");
+    git(partial.path(), &["clone", "-q", "--filter=blob:none", "--branch", "branch", &origin, "."]);
+    insta::assert_snapshot!(tried(partial.path(), "origin/main").await, @r#"
+    Error: the repository lacks an object of the earlier revision
+    Hint: this is a partial clone: fetch everything (git fetch --refetch --no-filter origin)
+    "#);
+
     let outside = tempfile::tempdir().unwrap();
     std::fs::create_dir(outside.path().join("clients")).unwrap();
     insta::assert_snapshot!(tried(outside.path(), "main").await, @r#"
@@ -326,7 +336,7 @@ async fn github_gets_annotations_the_summary_and_the_outputs() {
     let strict = run(&["--strict"]).await.expect(1);
     insta::assert_snapshot!(strict.stdout, @r#"
     ::error title=There is no plan::some manifests do not hold, and --strict refuses the rest, too; nothing was done
-    ::error file=clients/acme.yaml,line=1,col=7,title=BUR0010%3A not valid YAML::not valid YAML: unclosed bracket '['%0Atext that holds `: `, ` #` or begins with one of `{}[]&*!|>'"%25@` and the backtick needs quotes
+    ::error file=clients/acme.yaml,line=1,col=7,title=BUR0010%3A Not valid YAML::not valid YAML: unclosed bracket '['%0Atext that holds `: `, ` #` or begins with one of `{}[]&*!|>'"%25@` and the backtick needs quotes
     "#);
     let alone = Done::from(
         bursar(&["plan", "-o", "github", "--sandbox", "clients/solo"]).current_dir(world.path()).output().unwrap(),

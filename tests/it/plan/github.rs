@@ -61,8 +61,8 @@ fn findings_are_told_at_their_place_from_where_the_step_runs() {
     let world = World::empty(Vec::new()).with(|w| w.wanted = loaded.wanted.clone());
     let options = GithubOptions { findings: &loaded.findings, folder: Path::new("./clients"), masked: true };
     insta::assert_snapshot!(github(&world.plan(), &options), @r#"
-    ::error file=clients/acme.yaml,line=5,col=3,title=BUR0022%3A unknown field::unknown field `acountName` in spec%0Adid you mean `accountName`?
-    ::error file=clients/acme.yaml,line=5,col=3,title=BUR0023%3A missing field::`accountName` is missing in spec%0Aadd `accountName:`
+    ::error file=clients/acme.yaml,line=5,col=3,title=BUR0022%3A Unknown field::unknown field `acountName` in spec%0Adid you mean `accountName`?
+    ::error file=clients/acme.yaml,line=5,col=3,title=BUR0023%3A A required field is missing::`accountName` is missing in spec%0Aadd `accountName:`
     ::notice title=bursar plan::Plan: 1 to create; 1 invalid; 1 request.%0AList price a month in USD: 0.00 now, 0.00 after, 0.00
     "#);
 }
