@@ -1,19 +1,22 @@
 //! `bursar plan`: the dry run.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::controller::Reconciler;
+use crate::controller::{Recall, Reconciler};
 use crate::domain::mask;
 use crate::manifest::Loaded;
 use crate::plan::render::{self, GithubOptions};
 use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading};
 
-use super::api::{ApiArgs, PolicyArgs};
+use super::api::ApiArgs;
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::{ManifestArgs, tell};
+use super::policy::PolicyArgs;
+use super::saved;
 use super::scope::ScopeArgs;
 use super::ui::Ui;
 
@@ -29,6 +32,9 @@ pub struct Args {
     /// Show each changed account as a unified diff
     #[arg(long)]
     diff: bool,
+    /// Save the plan, too: `bursar apply FILE` carries out what of it still fits, for 24 hours
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Exit with 2 where something is planned, blocked or manual
     #[arg(long)]
     detailed_exitcode: bool,
@@ -68,6 +74,9 @@ enum Mask {
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
+    if let Some(file) = &args.out {
+        saved::check_out(file, &args.manifests)?;
+    }
     let loaded = args.manifests.loaded()?;
     // On GitHub they are annotations.
     if args.output != Output::Github {
@@ -77,7 +86,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         args.mask_emails.map_or(matches!(args.output, Output::Markdown | Output::Github), |mask| mask == Mask::Yes);
     let folder = args.manifests.folder();
     let github = GithubOptions { findings: &loaded.findings, folder: &folder, masked };
-    let plan = match planned(&args, &loaded, ui).await {
+    let plan = match planned(&args, &loaded, masked, ui).await {
         Ok(plan) => plan,
         Err(error) => {
             if args.output == Output::Github {
@@ -97,27 +106,30 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     Ok(ExitCode::from(code))
 }
 
-async fn planned(args: &Args, loaded: &Loaded, ui: Ui) -> Result<Plan, CliError> {
+async fn planned(args: &Args, loaded: &Loaded, masked: bool, ui: Ui) -> Result<Plan, CliError> {
+    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     args.manifests.check_strict(loaded)?;
     let wanted = &loaded.wanted;
     let selector = args.scope.selector(&args.manifests, wanted).await?;
     let opened = args.journal.open(Purpose::Plan, ui).await?;
-    let keeping = args.rules.keeping(&opened, Purpose::Plan);
+    let mut keeping = args.rules.keeping(&opened, Purpose::Plan);
+    if args.out.is_some() {
+        // `apply` tries again what was refused before, so what it is to carry out says so.
+        keeping.recall = Recall::Nothing;
+    }
     let connection = args.api.connect().await?;
-    let mut reconciler = Reconciler::new(
-        connection.api.clone(),
-        connection.reader(),
-        args.policy.policy(args.api.is_sandbox()),
-        selector,
-        keeping,
-        fastrand::u64(..),
-    );
+    let mut reconciler =
+        Reconciler::new(connection.api.clone(), connection.reader(), policy, selector, keeping, fastrand::u64(..));
     let planned = match reconciler.observe(wanted).await {
         Ok(()) => reconciler.plan(wanted),
         Err(error) => Err(error),
     };
     connection.close().await;
-    planned?.ok_or_else(|| CliError::new("nothing was observed"))
+    let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
+    if let Some(file) = &args.out {
+        saved::write(file, &args.manifests, &reconciler, wanted, &plan, masked)?;
+    }
+    Ok(plan)
 }
 
 /// The plan as the command line shows it.

@@ -24,6 +24,18 @@ pub struct ScopeArgs {
 }
 
 impl ScopeArgs {
+    /// Refuses the options beside a saved plan, which says itself which clients it is for.
+    ///
+    /// # Errors
+    /// One of them was given.
+    pub fn check_absent(&self) -> Result<(), CliError> {
+        if self.only.is_empty() && self.changed_since.is_none() {
+            return Ok(());
+        }
+        Err(CliError::new("a saved plan says itself which clients it is for")
+            .hint("leave --only and --changed-since out, or make another one: bursar plan --only CLIENT --out FILE"))
+    }
+
     /// The clients that are meant, of those with the labels.
     ///
     /// # Errors

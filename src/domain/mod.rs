@@ -8,6 +8,7 @@ mod email;
 mod ids;
 mod mask;
 mod money;
+mod repository;
 pub mod text;
 
 pub use clock::{Clock, MachineClock};
@@ -17,4 +18,5 @@ pub use ids::{
 };
 pub use mask::mask;
 pub use money::{Money, MoneyError};
+pub use repository::RepositoryName;
 pub use text::Foreign;

@@ -10,11 +10,13 @@ mod known;
 mod lint;
 mod manual;
 mod matching;
+mod multiplied;
 mod policy;
 mod price;
 mod rails;
 mod renames;
 pub mod render;
+pub mod saved;
 mod selector;
 mod since;
 mod snapshot;
@@ -31,12 +33,12 @@ pub use known::{
 };
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
-pub use policy::{Adopt, Policy};
+pub use policy::{Adopt, AllowedPlans, MaxRemovals, Policy, PolicyFile, policy_schema};
 pub use selector::{Selector, SelectorError};
 pub use since::{Touched, touched};
 pub use snapshot::{ObservedAccount, Reading, Snapshot};
 pub use tree::{
-    AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Notice, Op, Plan,
-    Reason, Requests, Summary, Told, TrippedRail, Unmanaged,
+    AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Multiplied,
+    Notice, Op, Plan, Reason, Requests, Summary, Told, TrippedRail, Unmanaged,
 };
 pub use words::describe;

@@ -1,6 +1,7 @@
 //! Which clients a plan is for: by labels (`-l wave=canary,tier!=gold,env`) and by name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::domain::ClientName;
 use crate::manifest::Client;
@@ -51,6 +52,11 @@ impl Selector {
         &self.notices
     }
 
+    /// The names of the clients that it means at most, where it goes by name.
+    pub const fn names(&self) -> Option<&BTreeSet<ClientName>> {
+        self.names.as_ref()
+    }
+
     /// Whether some client may be left out.
     pub const fn leaves_out(&self) -> bool {
         !self.terms.is_empty() || self.names.is_some()
@@ -70,6 +76,22 @@ impl Selector {
             Term::Has(key) => labels.contains_key(key),
             Term::HasNot(key) => !labels.contains_key(key),
         })
+    }
+}
+
+/// As it can be read again.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, term) in self.terms.iter().enumerate() {
+            f.write_str(if place > 0 { "," } else { "" })?;
+            match term {
+                Term::Equals(key, value) => write!(f, "{key}={value}"),
+                Term::Differs(key, value) => write!(f, "{key}!={value}"),
+                Term::Has(key) => f.write_str(key),
+                Term::HasNot(key) => write!(f, "!{key}"),
+            }?;
+        }
+        Ok(())
     }
 }
 
@@ -117,7 +139,9 @@ mod tests {
             ("env!=prod", true),
             ("env", false),
         ] {
-            assert_eq!(selector.parse::<Selector>().unwrap().is_labelled(&labels), wanted, "{selector}");
+            let parsed = selector.parse::<Selector>().unwrap();
+            assert_eq!(parsed.is_labelled(&labels), wanted, "{selector}");
+            assert_eq!(parsed.to_string().parse::<Selector>().unwrap(), parsed, "{selector}");
         }
         assert!(Selector::default().is_labelled(&labels));
         for bad in ["", "=x", "a=", "a b=c", "a=b=c"] {

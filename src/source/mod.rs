@@ -2,6 +2,7 @@
 
 pub mod folder;
 pub mod git_command;
+pub mod repository;
 pub mod revision;
 mod set;
 pub mod tree_at;

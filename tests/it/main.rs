@@ -32,6 +32,7 @@ mod page_browser;
 mod people;
 mod plan;
 mod plan_scope;
+mod policy;
 mod provider_hostile;
 mod provider_read;
 mod provider_world;

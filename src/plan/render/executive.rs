@@ -25,6 +25,8 @@ pub(super) struct Executive {
     pub(super) rails: Vec<String>,
     /// Each planned removal and cancellation.
     pub(super) taken: Vec<String>,
+    /// Whom one line brings into several clients, and what that costs.
+    pub(super) multiplied: Vec<String>,
     /// Who gets full access, each once, with the clients.
     pub(super) full_access: Vec<(String, Vec<String>)>,
     /// What waits, and on whom: one line a reason.
@@ -39,6 +41,7 @@ impl Executive {
             money: text::money(plan),
             rails: lists::tripped(plan),
             taken: taken(plan),
+            multiplied: lists::multiplied(plan),
             full_access: full_access(plan),
             waits: waits(plan),
             needs: needs(plan),
@@ -55,13 +58,14 @@ impl Executive {
 
     /// At most some twenty lines.
     pub(super) fn lines(&self) -> Vec<String> {
-        let Self { money, rails, taken, full_access, waits, needs } = self;
+        let Self { money, rails, taken, multiplied, full_access, waits, needs } = self;
         let mut lines: Vec<String> = money.iter().cloned().collect();
         if !taken.is_empty() {
             lines.push(format!("{} removed or cancelled:", taken.len()));
             cut(&mut lines, taken.iter().map(|line| format!("  - {line}")), TAKEN);
         }
         cut(&mut lines, rails.iter().map(|rail| format!("guard rail: {rail}")), GROUPS);
+        cut(&mut lines, multiplied.iter().cloned(), 1);
         if !full_access.is_empty() {
             lines.push(format!(
                 "{}: {}",

@@ -10,7 +10,7 @@ use super::executive::{Executive, gives_all, takes_away};
 use super::{lists, text};
 use crate::domain::mask;
 use crate::domain::text::{inert, is_active};
-use crate::manifest::{Finding, Severity, annotation_data, annotation_property, codes, file_below};
+use crate::manifest::{Finding, Severity, SourceRef, annotation_data, annotation_property, codes, file_below};
 use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Plan, Reason};
 use crate::plan::words::describe;
 
@@ -67,6 +67,16 @@ pub fn github(plan: &Plan, options: &GithubOptions<'_>) -> String {
         title: "Guard rail".to_owned(),
         text: rail,
     }));
+    let mut warn = |place, title: &str, text| {
+        all.push(Annotation { kind: Kind::Warning, rank: 1, place, title: title.to_owned(), text });
+    };
+    for line in lists::passed(plan) {
+        warn(None, lists::PASSED, line);
+    }
+    for (one, line) in plan.multiplied.iter().zip(lists::multiplied(plan)) {
+        let SourceRef { file, line: number, column } = &one.source;
+        warn(Some((file_below(file, options.folder), *number, *column)), lists::MULTIPLIED, line);
+    }
     for account in plan.accounts.iter().filter(|account| account.state != AccountState::InSync) {
         client(&mut all, account, options);
     }

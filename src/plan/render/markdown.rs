@@ -34,7 +34,9 @@ pub fn markdown(plan: &Plan, masked: bool) -> String {
     let people = executive.people();
     sheet.list("Removed or cancelled", executive.taken);
     sheet.list("People who get full access", people);
+    sheet.list(lists::MULTIPLIED, lists::multiplied(plan));
     sheet.list("Guard rails", lists::rails(plan));
+    sheet.list(lists::PASSED, lists::passed(plan));
     sheet.list("What waits, and on whom", executive.waits);
     sheet.list("What needs a person", executive.needs);
     sheet.list("Look at", lists::notices(plan));
