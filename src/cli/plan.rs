@@ -7,7 +7,8 @@ use clap::ValueEnum;
 
 use crate::controller::{Recall, Reconciler};
 use crate::domain::mask;
-use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render};
+use crate::manifest::Wanted;
+use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Policy, Reading, render};
 
 use super::api::ApiArgs;
 use super::error::{CliError, CliResult};
@@ -36,6 +37,9 @@ pub struct Args {
     /// Show emails as j***@acme.example with a short hash; always so in Markdown, unless `no`
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     mask_emails: Option<Mask>,
+    /// Plan against what `bursar snapshot` wrote: without a token, a request, or a journal
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sandbox", "out"])]
+    against: Option<PathBuf>,
     #[command(flatten)]
     api: ApiArgs,
     #[command(flatten)]
@@ -59,7 +63,7 @@ pub enum Output {
 
 /// Whether emails are masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Mask {
+pub enum Mask {
     /// Masked
     Yes,
     /// As they are
@@ -67,11 +71,26 @@ enum Mask {
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
+    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     if let Some(file) = &args.out {
         saved::check_out(file, &args.manifests)?;
     }
-    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     let (wanted, invalid) = args.manifests.load(ui)?;
+    let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
+    let plan = match &args.against {
+        Some(file) => super::against::plan(file, &wanted, &policy, &args.manifests.selector())?,
+        None => live(&args, policy, &wanted, masked, ui).await?,
+    };
+    ui.out(&match (args.output, masked) {
+        (Output::Markdown, _) => render::markdown(&plan, masked),
+        (_, true) => mask(&show(&plan, args.output, args.diff)),
+        (_, false) => show(&plan, args.output, args.diff),
+    });
+    Ok(if invalid { ExitCode::FAILURE } else { exit_code(&plan, args.detailed_exitcode) })
+}
+
+/// The plan for what the API shows now.
+async fn live(args: &Args, policy: Policy, wanted: &Wanted, masked: bool, ui: Ui) -> Result<Plan, CliError> {
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let mut keeping = args.rules.keeping(&opened, Purpose::Plan);
     if args.out.is_some() {
@@ -87,22 +106,16 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         keeping,
         fastrand::u64(..),
     );
-    let planned = match reconciler.observe(&wanted).await {
-        Ok(()) => reconciler.plan(&wanted),
+    let planned = match reconciler.observe(wanted).await {
+        Ok(()) => reconciler.plan(wanted),
         Err(error) => Err(error),
     };
     connection.close().await;
     let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
-    let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
     if let Some(file) = &args.out {
-        saved::write(file, &args.manifests, &reconciler, &wanted, &plan, masked)?;
+        saved::write(file, &args.manifests, &reconciler, wanted, &plan, masked)?;
     }
-    ui.out(&match (args.output, masked) {
-        (Output::Markdown, _) => render::markdown(&plan, masked),
-        (_, true) => mask(&show(&plan, args.output, args.diff)),
-        (_, false) => show(&plan, args.output, args.diff),
-    });
-    Ok(if invalid { ExitCode::FAILURE } else { exit_code(&plan, args.detailed_exitcode) })
+    Ok(plan)
 }
 
 /// The plan as the command line shows it.
