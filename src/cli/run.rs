@@ -50,7 +50,7 @@ const INTRODUCTION: Duration = Duration::from_secs(5);
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let fleets = match &args.config {
         Some(file) => fleet::read(file)?,
-        None => vec![Fleet { name: "default".to_owned(), args: args.fleet.clone() }.check()?],
+        None => vec![Fleet::new("default".to_owned(), args.fleet.clone())?],
     };
     if args.lease < SHORTEST_LEASE {
         return Err(CliError::new("--lease is at least 1s"));
@@ -178,13 +178,14 @@ async fn hold(
 }
 
 fn daemon(fleet: &Fleet, keeping: Keeping, connection: &Connection) -> Daemon {
-    let FleetArgs { manifests, mode, interval, poll, parallelism, quota_reserve, api, policy, rules: _ } = &fleet.args;
+    let FleetArgs { manifests, mode, interval, poll, parallelism, quota_reserve, api: _, policy: _, rules: _ } =
+        &fleet.args;
     let reader = connection.reader();
     reader.pace(*quota_reserve);
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         reader,
-        policy.policy(api.is_sandbox()),
+        fleet.policy.clone(),
         manifests.selector(),
         keeping,
         fastrand::u64(..),

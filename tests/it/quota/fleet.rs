@@ -12,8 +12,8 @@ use bursar::controller::{Ask, Daemon, Keeping, Reading, Reconciler, Source, Timi
 use bursar::domain::{Access, AccountName, ClientName, Clock, Email};
 use bursar::execute::Silent;
 use bursar::journal::{EntryKind, InMemory, Journal as _, JournalId, Query};
-use bursar::manifest::{Client, Membership, Offboarding, SourceRef, Wanted, WantedMember, WantedPlan};
-use bursar::plan::{ApiInfo, Policy, Selector};
+use bursar::manifest::{Client, Membership, Offboarding, OriginKind, SourceRef, Wanted, WantedMember, WantedPlan};
+use bursar::plan::{ApiInfo, MaxRemovals, Policy, Selector};
 use bursar::provider::transport::{Answer, Failure, Request as Asked, Transport};
 use bursar::provider::{BaseUrl, Read as _, Token, USUAL_RESERVE, dnsimple};
 use bursar::sandbox::{Embedded, Extension, Options, Surroundings, embed};
@@ -127,6 +127,7 @@ fn client(number: usize) -> Client {
         email: Email::lenient(email.as_str()),
         access: Access::Full,
         role: None,
+        through: OriginKind::Own,
         source: source(&name),
     };
     let mut members: Vec<_> = people.iter().map(member).collect();
@@ -198,7 +199,7 @@ impl Fleet {
         let writer = Arc::new(reader.writer());
         let keeping = Keeping { clock: Arc::new(self.time), ..Keeping::with(Arc::clone(&self.journal) as _, "test") };
         let api = ApiInfo { provider: "dnsimple".into(), url: url.to_string() };
-        let policy = Policy { max_removals_percent: 100, ..Policy::default() };
+        let policy = Policy { max_removals: MaxRemovals { percent: None, number: None }, ..Policy::default() };
         let reconciler = Reconciler::new(api, Arc::new(reader), policy, Selector::default(), keeping, 1);
         let timing = Timing { interval: Duration::from_secs(300), poll: Duration::from_secs(3600) };
         let daemon =
