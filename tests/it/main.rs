@@ -6,6 +6,7 @@
 
 mod adopting;
 mod charges;
+mod ci;
 mod conformance;
 mod converge;
 mod daemon;
