@@ -6,7 +6,9 @@ use std::path::Path;
 use bursar::domain::{Access, AccountId, Email, MemberId, Money, PlanFamily, PlanId};
 use bursar::manifest::{LoadOptions, Wanted, load};
 use bursar::plan::render::{self, GithubOptions, TextOptions};
-use bursar::plan::{ApiInfo, Inputs, Known, ObservedAccount, Plan, Policy, Reading, Selector, Snapshot, lint, plan};
+use bursar::plan::{
+    ApiInfo, Inputs, Known, MaxRemovals, ObservedAccount, Plan, Policy, Reading, Selector, Snapshot, lint, plan,
+};
 use bursar::provider::{
     Account, Capability, Identity, Member, MemberState, Offer, PlanOffer, Scope, Subscription, SubscriptionState,
 };
@@ -111,9 +113,10 @@ impl World {
         let api = ApiInfo { provider: "dnsimple".to_owned(), url: "https://api.example/v2".to_owned() };
         let policy = Policy {
             max_creates: None,
+            max_subscriptions: None,
             max_monthly_increase: None,
             allow_removals: true,
-            max_removals_percent: 100,
+            max_removals: MaxRemovals::of_percent(100),
             ..Policy::default()
         };
         let live = live(&wanted);
