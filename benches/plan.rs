@@ -113,10 +113,10 @@ impl World {
         let api = ApiInfo { provider: "dnsimple".to_owned(), url: "https://api.example/v2".to_owned() };
         let policy = Policy {
             max_creates: None,
-            max_subscriptions: None,
             max_monthly_increase: None,
             allow_removals: true,
-            max_removals: MaxRemovals::of_percent(100),
+            max_removals: MaxRemovals::NONE,
+            max_subscriptions: None,
             ..Policy::default()
         };
         let live = live(&wanted);

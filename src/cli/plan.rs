@@ -7,9 +7,9 @@ use clap::ValueEnum;
 
 use crate::controller::{Recall, Reconciler};
 use crate::domain::mask;
-use crate::manifest::Loaded;
+use crate::manifest::{Loaded, Wanted};
 use crate::plan::render::{self, GithubOptions};
-use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading};
+use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Policy, Reading, Selector};
 
 use super::api::ApiArgs;
 use super::error::{CliError, CliResult};
@@ -41,6 +41,9 @@ pub struct Args {
     /// Show emails as j***@acme.example with a short hash; so by default in Markdown and on GitHub
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     mask_emails: Option<Mask>,
+    /// Plan against what `bursar snapshot` wrote: without a token, a request, or a journal
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sandbox", "out"])]
+    against: Option<PathBuf>,
     #[command(flatten)]
     api: ApiArgs,
     #[command(flatten)]
@@ -66,11 +69,18 @@ pub enum Output {
 
 /// Whether emails are masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Mask {
+pub enum Mask {
     /// Masked
     Yes,
     /// As they are
     No,
+}
+
+impl Args {
+    /// Whether emails are masked in what is shown.
+    fn masks(&self) -> bool {
+        self.mask_emails.map_or(matches!(self.output, Output::Markdown | Output::Github), |mask| mask == Mask::Yes)
+    }
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
@@ -82,11 +92,10 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     if args.output != Output::Github {
         tell(&loaded.findings, ui);
     }
-    let masked =
-        args.mask_emails.map_or(matches!(args.output, Output::Markdown | Output::Github), |mask| mask == Mask::Yes);
+    let masked = args.masks();
     let folder = args.manifests.folder();
     let github = GithubOptions { findings: &loaded.findings, folder: &folder, masked };
-    let plan = match planned(&args, &loaded, masked, ui).await {
+    let plan = match planned(&args, &loaded, ui).await {
         Ok(plan) => plan,
         Err(error) => {
             if args.output == Output::Github {
@@ -106,11 +115,19 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     Ok(ExitCode::from(code))
 }
 
-async fn planned(args: &Args, loaded: &Loaded, masked: bool, ui: Ui) -> Result<Plan, CliError> {
+async fn planned(args: &Args, loaded: &Loaded, ui: Ui) -> Result<Plan, CliError> {
     let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     args.manifests.check_strict(loaded)?;
     let wanted = &loaded.wanted;
     let selector = args.scope.selector(&args.manifests, wanted).await?;
+    match &args.against {
+        Some(file) => super::against::plan(file, wanted, &policy, &selector),
+        None => live(args, policy, selector, wanted, ui).await,
+    }
+}
+
+/// The plan for what the API shows now.
+async fn live(args: &Args, policy: Policy, selector: Selector, wanted: &Wanted, ui: Ui) -> Result<Plan, CliError> {
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let mut keeping = args.rules.keeping(&opened, Purpose::Plan);
     if args.out.is_some() {
@@ -127,7 +144,7 @@ async fn planned(args: &Args, loaded: &Loaded, masked: bool, ui: Ui) -> Result<P
     connection.close().await;
     let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
     if let Some(file) = &args.out {
-        saved::write(file, &args.manifests, &reconciler, wanted, &plan, masked)?;
+        saved::write(file, &args.manifests, &reconciler, wanted, &plan, args.masks())?;
     }
     Ok(plan)
 }

@@ -29,6 +29,8 @@ enum Schema {
     Doctor,
     /// The result of `charges -o json`
     Charges,
+    /// What `snapshot` writes
+    Snapshot,
     /// The account API, as OpenAPI 3.1
     AccountApi,
 }
@@ -43,6 +45,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Schema::History => pretty(crate::journal::export::json_schema())?,
         Schema::Doctor => pretty(crate::doctor::json_schema())?,
         Schema::Charges => pretty(crate::charges::json_schema())?,
+        Schema::Snapshot => pretty(crate::snapshot::json_schema())?,
         Schema::AccountApi => crate::sandbox::openapi(),
     });
     Ok(ExitCode::SUCCESS)

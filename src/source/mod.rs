@@ -6,5 +6,7 @@ pub mod repository;
 pub mod revision;
 mod set;
 pub mod tree_at;
+mod write;
 
 pub use set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};
+pub use write::{WriteError, replace};

@@ -22,6 +22,7 @@ use super::{cost, digest, multiplied, rails, renames};
 pub(super) use account::Draft;
 pub(super) use settle::cascade;
 pub use settle::state_of;
+pub use world::may_adopt;
 pub(super) use world::{Found, World};
 
 /// Everything that a plan is made from. Nothing else has a part in it: no clock, no

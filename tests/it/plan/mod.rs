@@ -1,9 +1,11 @@
 //! Plans: worlds in agreement, one thing changed, the whole plan compared.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod against;
 mod by_word;
 mod comment;
 mod executive;
+mod exported;
 mod faces;
 mod github;
 mod linted;

@@ -118,7 +118,7 @@ pub fn disturb(world: &mut World, index: usize, rng: &mut fastrand::Rng) {
 
 /// What became of some of it when it was tried before, what was done a moment ago, and a
 /// server with ways of its own.
-fn remembering(mut world: World, seed: u64) -> World {
+pub fn remembering(mut world: World, seed: u64) -> World {
     let mut rng = fastrand::Rng::with_seed(seed);
     let clients: Vec<_> = world.wanted.clients.iter().map(|client| client.name.clone()).collect();
     for client in clients {
