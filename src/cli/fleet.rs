@@ -2,7 +2,7 @@
 //! several, each with the same options under the same names.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args as _, FromArgMatches as _};
@@ -10,9 +10,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::controller::Mode;
+use crate::source::git;
 
 use super::api::{ApiArgs, PolicyArgs};
 use super::error::CliError;
+use super::git::GitArgs;
 use super::keeping::RuleArgs;
 use super::manifests::ManifestArgs;
 
@@ -23,6 +25,8 @@ const CONFIG_CAP: u64 = 1 << 20;
 pub struct FleetArgs {
     #[command(flatten)]
     pub manifests: ManifestArgs,
+    #[command(flatten)]
+    pub git: GitArgs,
     /// Set differences right, or only report them
     #[arg(long, value_enum, default_value = "apply")]
     pub mode: Mode,
@@ -50,22 +54,30 @@ pub struct Fleet {
     pub name: String,
     /// Its options.
     pub args: FleetArgs,
+    /// The branch that it follows, where its manifests are in no folder.
+    pub branch: Option<git::Options>,
 }
 
 impl Fleet {
     /// Checks what no single option can.
     ///
     /// # Errors
-    /// Standard input, or an interval that is too short.
-    pub fn check(self) -> Result<Self, CliError> {
-        let FleetArgs { manifests, interval, poll, .. } = &self.args;
+    /// Standard input, an interval that is too short, or a repository that is refused.
+    pub fn new(name: String, args: FleetArgs) -> Result<Self, CliError> {
+        let FleetArgs { manifests, git, interval, poll, .. } = &args;
         if manifests.paths.iter().any(|path| path.as_os_str() == "-") {
             return Err(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
         }
         if *interval < Duration::from_secs(1) || *poll < Duration::from_millis(100) {
             return Err(CliError::new("--interval is at least 1s, --poll at least 100ms"));
         }
-        Ok(self)
+        let branch = git.options()?;
+        Ok(Self { name, args, branch })
+    }
+
+    /// The files and folders that it reads; none where it follows a branch.
+    pub fn paths(&self) -> &[PathBuf] {
+        if self.branch.is_some() { &[] } else { &self.args.manifests.paths }
     }
 }
 
@@ -125,7 +137,7 @@ pub fn read(file: &Path) -> Result<Vec<Fleet>, CliError> {
             faults.push(format!("{name}: each of several fleets names its own tokenFile"));
             continue;
         }
-        match parse(listed).and_then(|fleet| fleet.check().map_err(|error| error.to_string())) {
+        match parse(listed) {
             Ok(fleet) => fleets.push(fleet),
             Err(fault) => faults.push(format!("{name}: {fault}")),
         }
@@ -148,7 +160,7 @@ fn parse(listed: Listed) -> Result<Fleet, String> {
     let command = FleetArgs::augment_args(clap::Command::new("fleet").no_binary_name(false));
     let matches = command.try_get_matches_from(words).map_err(|error| in_short(&error.to_string()))?;
     let args = FleetArgs::from_arg_matches(&matches).map_err(|error| in_short(&error.to_string()))?;
-    Ok(Fleet { name, args })
+    Fleet::new(name, args).map_err(|error| error.to_string())
 }
 
 fn option(key: &str, value: &Value) -> Result<Vec<String>, String> {

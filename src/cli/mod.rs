@@ -18,6 +18,7 @@ mod explain;
 mod export;
 mod fleet;
 mod freeze;
+mod git;
 mod history;
 mod init;
 mod journal;
