@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controller::{Reading, Source};
 use crate::domain::text::inert;
 use crate::journal::{JournalId, lock};
-use crate::manifest::{self, LoadOptions, Loaded};
+use crate::manifest::{self, LoadOptions, Loaded, Severity};
 use crate::provider::token::{self, Token};
 use crate::source::git::{
     Address, Branch, CommitId, Credential, Kind, Limits, Options, Repository, Taken, TreePath, check_signers,
@@ -187,7 +187,9 @@ impl GitSource {
             let judge = Arc::clone(&self.judge);
             let look = move || judge.lock().unwrap_or_else(PoisonError::into_inner).look();
             let looked = tokio::task::spawn_blocking(look).await;
-            self.take(looked.unwrap_or_else(|_| Err("reading the repository stopped short, which is a bug".into())));
+            let looked = looked.unwrap_or_else(|_| Err("reading the repository stopped short, which is a bug".into()));
+            // That a stop cut it short is no trouble with the repository.
+            self.take(if cancel.is_cancelled() { Ok(None) } else { looked });
             tokio::select! {
                 () = tokio::time::sleep(self.interval) => {}
                 () = self.hurry.notified() => {}
@@ -225,22 +227,33 @@ impl Judge {
             lock::check_text(&file, text, &self.journal).map_err(|error| error.to_string())?;
         }
         let loaded = manifest::load(&tree.files, &self.load);
-        let manifest::Wanted { clients, offboardings, invalid } = &loaded.wanted;
-        if clients.is_empty() && offboardings.is_empty() && invalid.is_empty() {
-            let short = commit.short();
-            return Err(format!(
-                "the commit {short} has no client at all, which is not taken for every client's leaving"
-            ));
-        }
-        let (told, more) = tree.submodules.split_at(tree.submodules.len().min(TOLD_SUBMODULES));
-        for name in told {
-            tracing::warn!(commit = commit.short(), "{} is a submodule, which is not read", inert(name));
-        }
-        if !more.is_empty() {
-            tracing::warn!(commit = commit.short(), "and so are {} more", more.len());
-        }
+        refuse_nobody(&commit, &loaded)?;
+        tell_submodules(&commit, &tree.submodules);
         self.repository.keep(&commit).map_err(|error| error.to_string())?;
         Ok(Some((commit, loaded)))
+    }
+}
+
+/// Of a commit without one client that holds, nothing is taken: what is in force is better
+/// known than that.
+fn refuse_nobody(commit: &CommitId, loaded: &Loaded) -> Result<(), String> {
+    let manifest::Wanted { clients, offboardings, invalid: _ } = &loaded.wanted;
+    if !clients.is_empty() || !offboardings.is_empty() {
+        return Ok(());
+    }
+    let first = loaded.findings.iter().find(|finding| finding.severity == Severity::Error);
+    let first = first.map_or_else(String::new, |finding| format!(": {finding}"));
+    let short = commit.short();
+    Err(format!("the commit {short} has no client that holds, which is not taken for every client's leaving{first}"))
+}
+
+fn tell_submodules(commit: &CommitId, submodules: &[String]) {
+    for name in submodules.iter().take(TOLD_SUBMODULES) {
+        tracing::warn!(commit = commit.short(), "{} is a submodule, which is not read", inert(name));
+    }
+    if submodules.len() > TOLD_SUBMODULES {
+        let more = submodules.len() - TOLD_SUBMODULES;
+        tracing::warn!(commit = commit.short(), "{more} more submodules are not read");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Our own copy of a repository, a bare one without a working tree, and beside it the last
 //! good commit: one process at a time, bounded on disk, thrown away when it does not hold.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -79,15 +79,19 @@ impl Mirror {
         self.folder.join("fresh.git")
     }
 
-    /// Makes the folder if need be, keeps other processes out, and takes away what a killed
-    /// fetch left. Blocks, at most so long.
-    pub(super) fn lock(&self, at_most: Duration, cancel: &CancellationToken) -> Result<File, GitError> {
-        let failed = of_mirror(&self.folder);
+    /// Makes the folder, for us alone.
+    pub(super) fn make(&self) -> Result<(), GitError> {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.folder).map_err(&failed)?;
+        builder.create(&self.folder).map_err(of_mirror(&self.folder))
+    }
+
+    /// Keeps other processes out, and takes away what a killed
+    /// fetch left. Blocks, at most so long.
+    pub(super) fn lock(&self, at_most: Duration, cancel: &CancellationToken) -> Result<File, GitError> {
+        let failed = of_mirror(&self.folder);
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.folder.join("lock"));
         let file = file.map_err(&failed)?;
         let until = Instant::now() + at_most;
@@ -217,8 +221,11 @@ fn bring(git: &Git, repository: &Path, wish: &Wish<'_>, lock: &File) -> Result<B
 }
 
 fn fetch_to(git: &Git, address: &Address, branch: &Branch, depth: &str, lock: &File) -> Result<(), GitError> {
-    let (address, depth) = (address.argument(), format!("--depth={depth}"));
-    let refspec = format!("+{}:{NEW}", branch.reference());
+    // By a name, for git leaves files out only where the repository it fetches from has one;
+    // its address is not written into the copy, which so reaches nothing by itself.
+    let mut url = OsString::from("remote.bursar.url=");
+    url.push(address.argument());
+    let (depth, refspec) = (format!("--depth={depth}"), format!("+{}:{NEW}", branch.reference()));
     let args = [
         "fetch",
         "--quiet",
@@ -231,9 +238,11 @@ fn fetch_to(git: &Git, address: &Address, branch: &Branch, depth: &str, lock: &F
         FILTER,
         &depth,
         "--end-of-options",
+        "bursar",
+        &refspec,
     ];
     let mut run = Run::new("fetching the branch", &args);
-    run.args.extend([address.as_os_str(), OsStr::new(&refspec)]);
+    run.args.splice(0..0, [OsStr::new("-c"), &url]);
     // A fetch that outlives us keeps the next process from the folder until it ends.
     run.input = Input::Lock(lock.try_clone().map_err(of_mirror(Path::new("lock")))?);
     git.run(run)?.well().map(drop)

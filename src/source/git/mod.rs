@@ -145,7 +145,7 @@ impl Repository {
     }
 
     fn head(&self) -> Result<CommitId, GitError> {
-        std::fs::create_dir_all(self.mirror.folder()).map_err(command::of_mirror(self.mirror.folder()))?;
+        self.mirror.make()?;
         mirror::head(&self.network(), &self.options.address, &self.options.branch)
     }
 
@@ -163,8 +163,9 @@ impl Repository {
         }
         if self.fetched.as_ref() != Some(head) || !matches!(mirror::has(&local, head), Ok(true)) {
             self.fetched = None;
-            let back_to = good.as_ref().filter(|good| !self.options.allow_rewind && *good != head);
-            let Options { address, branch, limits, .. } = &self.options;
+            let Options { address, branch, limits, allow_rewind, .. } = &self.options;
+            // Asked even where the head is the last good one: the branch may move meanwhile.
+            let back_to = good.as_ref().filter(|_| !allow_rewind);
             let wish = Wish { address, branch, back_to, quota: limits.disk };
             let brought = self.mirror.fetch(&self.network(), &wish, head, &lock)?;
             self.fetched = Some(brought.commit.clone());

@@ -112,7 +112,6 @@ fn list(git: &Git, commit: &CommitId, path: &TreePath, beside: &str) -> Result<V
         paths.extend(places(path, beside));
     }
     run.args.push(commit.as_str().as_ref());
-    run.args.push("--".as_ref());
     run.args.extend(paths.iter().map(|path| path.as_ref() as &std::ffi::OsStr));
     run.most = LISTING;
     let told = match git.run(run) {

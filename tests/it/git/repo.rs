@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
@@ -110,6 +111,36 @@ impl Repo {
     }
 }
 
+/// A program of ours that stands before the real one of its name, and writes down what it is
+/// told.
+pub struct Program {
+    pub path: std::ffi::OsString,
+    told: PathBuf,
+}
+
+impl Program {
+    /// The words of each run in one line, and then its environment.
+    pub fn told(&self) -> String {
+        std::fs::read_to_string(&self.told).unwrap()
+    }
+}
+
+impl Repo {
+    /// Puts a program before all others; what it does after it has written down what it was told.
+    pub fn program(&self, name: &str, does: &str) -> Program {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = self.beside("bin");
+        std::fs::create_dir_all(&folder).unwrap();
+        let told = self.beside("told");
+        let text = format!("#!/bin/sh\n{{ echo \"$*\"; env | grep -v CONFIG_VALUE; }} >> {}\n{does}\n", told.display());
+        std::fs::write(folder.join(name), text).unwrap();
+        std::fs::set_permissions(folder.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        let paths = std::env::var_os("PATH").unwrap();
+        let path = std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&paths))).unwrap();
+        Program { path, told }
+    }
+}
+
 /// What a server does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Manner {
@@ -125,14 +156,18 @@ pub enum Manner {
     Stall(usize),
 }
 
+/// `METHOD path?query`, and what stood in `Authorization`.
+type Seen = (String, Option<String>);
+
 /// A repository behind HTTP, through git's own program for it.
 #[derive(Clone)]
 pub struct Served {
     root: PathBuf,
     manner: Arc<Mutex<Manner>>,
-    /// `METHOD path?query`, and what stood in `Authorization`.
-    seen: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
     origin: String,
+    stalled: Arc<AtomicUsize>,
+    cut: Arc<tokio::sync::Notify>,
 }
 
 impl Served {
@@ -145,6 +180,8 @@ impl Served {
             manner: Arc::new(Mutex::new(Manner::Serve)),
             seen: Arc::default(),
             origin,
+            stalled: Arc::default(),
+            cut: Arc::default(),
         };
         let app = axum::Router::new().fallback(answer).with_state(served.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -159,7 +196,17 @@ impl Served {
         *self.manner.lock().unwrap() = manner;
     }
 
-    pub fn seen(&self) -> Vec<(String, Option<String>)> {
+    /// How many answers stopped half way.
+    pub fn stalled(&self) -> usize {
+        self.stalled.load(Ordering::SeqCst)
+    }
+
+    /// Breaks the connections of answers that stopped half way.
+    pub fn cut(&self) {
+        self.cut.notify_waiters();
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -192,8 +239,13 @@ async fn answer(State(served): State<Served>, request: Request<Body>) -> Respons
             let (parts, body) = answered.into_parts();
             let whole = axum::body::to_bytes(body, 64 << 20).await.unwrap();
             let begun = futures::stream::once(async move { Ok::<_, std::io::Error>(whole.slice(..bytes)) });
-            let never = futures::stream::pending();
-            let body = Body::from_stream(futures::StreamExt::chain(begun, never));
+            let cut = Arc::clone(&served.cut);
+            let broken = futures::stream::once(async move {
+                cut.notified().await;
+                Err(std::io::Error::other("cut"))
+            });
+            let body = Body::from_stream(futures::StreamExt::chain(begun, broken));
+            served.stalled.fetch_add(1, Ordering::SeqCst);
             Response::from_parts(parts, body)
         }
         _ => answered,
