@@ -14,11 +14,12 @@ use crate::manifest::Wanted;
 use crate::plan::{ActionState, Plan, render};
 use crate::provider::Write;
 
-use super::api::{ApiArgs, Connection, PolicyArgs};
+use super::api::{ApiArgs, Connection};
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::plan::{self, is_broken, show};
+use super::policy::PolicyArgs;
 use super::progress;
 use super::ui::{Form, Ui};
 
@@ -75,7 +76,7 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut ke
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
-        args.policy.policy(args.api.is_sandbox()),
+        args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?,
         args.manifests.selector(),
         keeping,
         fastrand::u64(..),

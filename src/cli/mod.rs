@@ -28,6 +28,7 @@ mod logs;
 mod manifests;
 mod moment;
 mod plan;
+mod policy;
 mod progress;
 mod reaffirm;
 mod render;

@@ -8,10 +8,11 @@ use crate::controller::Reconciler;
 use crate::domain::mask;
 use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render};
 
-use super::api::{ApiArgs, PolicyArgs};
+use super::api::ApiArgs;
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
+use super::policy::PolicyArgs;
 use super::ui::Ui;
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +62,7 @@ enum Mask {
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
+    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     let (wanted, invalid) = args.manifests.load(ui)?;
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let keeping = args.rules.keeping(&opened, Purpose::Plan);
@@ -68,7 +70,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
-        args.policy.policy(args.api.is_sandbox()),
+        policy,
         args.manifests.selector(),
         keeping,
         fastrand::u64(..),

@@ -203,11 +203,12 @@ impl Duty<'_> {
 
     fn daemon(self, source: Arc<dyn Source>) -> Daemon {
         let Self { fleet, keeping, connection, journal: _ } = self;
-        let FleetArgs { manifests, git: _, mode, interval, poll, parallelism, api, policy, rules: _ } = &fleet.args;
+        let FleetArgs { manifests, git: _, mode, interval, poll, parallelism, api: _, policy: _, rules: _ } =
+            &fleet.args;
         let mut reconciler = Reconciler::new(
             connection.api.clone(),
             connection.reader(),
-            policy.policy(api.is_sandbox()),
+            fleet.policy.clone(),
             manifests.selector(),
             keeping.clone(),
             fastrand::u64(..),

@@ -17,6 +17,8 @@ enum Schema {
     /// A document of a manifest file
     #[default]
     Manifest,
+    /// The operator's policy file
+    Policy,
     /// The result of `plan -o json` and `apply -o json`
     Plan,
     /// The result of `history -o json`
@@ -33,6 +35,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let pretty = |schema| serde_json::to_string_pretty(&schema).map(|text| text + "\n");
     ui.out(&match args.of {
         Schema::Manifest => pretty(crate::manifest::json_schema())?,
+        Schema::Policy => pretty(crate::plan::policy_schema())?,
         Schema::Plan => pretty(crate::plan::render::json_schema())?,
         Schema::History => pretty(crate::journal::export::json_schema())?,
         Schema::Doctor => pretty(crate::doctor::json_schema())?,

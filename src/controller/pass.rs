@@ -314,7 +314,7 @@ impl Reconciler {
         self.lifted = false;
         let used = match approved.filter(|_| rounds.begun) {
             // Only once something was begun on its account; what is left of it then counts anew.
-            Some(plan) => self.keeper.use_approval(&plan.digest).await,
+            Some(plan) => self.keeper.use_approval(&plan.digest, &plan.passed).await,
             None => Ok(()),
         };
         let Rounds { agreed, applied, left, begun } = rounds;

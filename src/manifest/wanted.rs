@@ -5,6 +5,8 @@ use std::fmt;
 
 use crate::domain::{Access, AccountId, AccountName, ClientName, Email, Role};
 
+use super::origin::OriginKind;
+
 /// A place in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct SourceRef {
@@ -82,8 +84,10 @@ pub struct WantedMember {
     pub access: Access,
     /// The server's exact role, where one is asked for.
     pub role: Option<Role>,
-    /// Where they are listed: in the client, its defaults, or a group.
+    /// Where they are listed.
     pub source: SourceRef,
+    /// Whose line that is: the client's, its defaults', or a group's.
+    pub through: OriginKind,
 }
 
 /// What becomes of members who are not listed.

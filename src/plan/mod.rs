@@ -10,6 +10,7 @@ mod known;
 mod lint;
 mod manual;
 mod matching;
+mod multiplied;
 mod policy;
 mod price;
 mod rails;
@@ -30,11 +31,11 @@ pub use known::{
 };
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
-pub use policy::{Adopt, Policy};
+pub use policy::{Adopt, AllowedPlans, MaxRemovals, Policy, PolicyFile, policy_schema};
 pub use selector::{Selector, SelectorError};
 pub use snapshot::{ObservedAccount, Reading, Snapshot};
 pub use tree::{
-    AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Notice, Op, Plan,
-    Reason, Requests, Summary, Told, TrippedRail, Unmanaged,
+    AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Multiplied,
+    Notice, Op, Plan, Reason, Requests, Summary, Told, TrippedRail, Unmanaged,
 };
 pub use words::describe;

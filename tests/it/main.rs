@@ -32,6 +32,7 @@ mod observe;
 mod page_browser;
 mod people;
 mod plan;
+mod policy;
 mod provider_hostile;
 mod provider_read;
 mod provider_world;

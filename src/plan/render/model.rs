@@ -30,6 +30,12 @@ pub(super) struct PlanJson {
     pub(super) notices: Vec<NoticeJson>,
     /// Guard rails that stopped something.
     pub(super) rails: Vec<RailJson>,
+    /// Guard rails that a person let this plan pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) passed: Vec<RailJson>,
+    /// People who come into several accounts through one line, the most expensive first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) multiplied: Vec<MultipliedJson>,
     /// What became of the actions; only after they were carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) result: Option<ResultJson>,
@@ -307,7 +313,43 @@ pub(super) struct RailJson {
     pub(super) flag: String,
     /// Its value.
     pub(super) value: String,
+    /// A value with which it would stop nothing of this plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) suffices: Option<String>,
     pub(super) message: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct MultipliedJson {
+    /// The person.
+    pub(super) email: String,
+    /// Whose line it is.
+    pub(super) through: ThroughJson,
+    /// The name of the group or of the defaults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    /// The line that lists them.
+    pub(super) source: SourceJson,
+    /// How many accounts they come into.
+    pub(super) accounts: u32,
+    /// In how many of these a seat is paid for them.
+    pub(super) seats: u32,
+    /// The price of a seat a month; null where it is not the same in all of these.
+    pub(super) seat_price: Option<MoneyJson>,
+    /// What the seats come to a month.
+    pub(super) monthly: MoneyJson,
+    /// In how many accounts the price of their seat is not known.
+    pub(super) unpriced: u32,
+    /// Whether they are known to be a user: before, no seat is bought for them.
+    pub(super) registered: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ThroughJson {
+    Client,
+    Defaults,
+    Group,
 }
 
 /// How many actions came to what.

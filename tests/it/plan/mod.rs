@@ -7,6 +7,7 @@ mod faces;
 mod linted;
 mod members;
 mod memory;
+mod multiplied;
 mod properties;
 mod rails;
 mod standing;
