@@ -185,6 +185,24 @@ async fn the_token_of_a_server_that_repeats_it_is_nowhere() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_signatures_are_asked_for_nothing_unsigned_is_carried_out() {
+    let world = World::new(&[]).await;
+    let repo = repo(&["acme"]);
+    let url = repo.path().display().to_string();
+    let (jane, line) = repo.key("jane");
+    let signers = repo.signers(&line).display().to_string();
+    let mut daemon = Running::start(world.command(&run(&url, &["--git-verify", &signers])));
+    daemon.wait_for("is not signed, so it is not used", SOON);
+    assert_eq!(world.ledger().await.writes(), 0);
+    repo.commit_signed(&[("clients/beta.yaml", &manifest("beta", &[]))], &jane);
+    daemon.wait_for("2 clients: 2 in sync", SOON);
+    add(&repo, &["gamma"]);
+    eventually("the unsigned one is told of", SOON, || async { daemon.log().matches("is not signed").count() == 2 })
+        .await;
+    assert_eq!(world.ledger().await.count("accounts_created"), 2);
+}
+
 /// The real ssh is not needed to see what it would be told.
 #[tokio::test(flavor = "multi_thread")]
 async fn over_ssh_only_the_given_key_and_known_hosts_count() {
