@@ -169,7 +169,7 @@ impl GitSource {
         journal: JournalId,
         cancel: CancellationToken,
     ) -> Self {
-        let judge = Judge { repository: Repository::new(options, cancel), load: manifests.load_options(), journal };
+        let judge = Judge { repository: Repository::new(options, cancel), load: manifests.options(), journal };
         Self {
             judge: Arc::new(Mutex::new(judge)),
             interval,

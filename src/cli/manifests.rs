@@ -69,15 +69,19 @@ impl ManifestArgs {
         lock.is_some_and(|(file, _)| file.parent() == Some(folder.as_path()))
     }
 
-    /// How manifests are checked.
-    pub fn load_options(&self) -> LoadOptions {
-        LoadOptions { own_domains: self.own_domains.clone() }
+    /// The files as they are, and what is in them.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub fn read_all(&self) -> Result<(FileSet, Loaded), SourceError> {
+        let files = folder::read(&self.paths)?;
+        let loaded = manifest::load(&files, &self.options());
+        Ok((files, loaded))
     }
 
-    fn read_all(&self) -> Result<(FileSet, Loaded), SourceError> {
-        let files = folder::read(&self.paths)?;
-        let loaded = manifest::load(&files, &self.load_options());
-        Ok((files, loaded))
+    /// How manifests are checked.
+    pub fn options(&self) -> LoadOptions {
+        LoadOptions { own_domains: self.own_domains.clone() }
     }
 }
 

@@ -21,12 +21,16 @@ enum Schema {
     Policy,
     /// The result of `plan -o json` and `apply -o json`
     Plan,
+    /// What `plan --out` writes
+    SavedPlan,
     /// The result of `history -o json`
     History,
     /// The result of `doctor -o json`
     Doctor,
     /// The result of `charges -o json`
     Charges,
+    /// What `snapshot` writes
+    Snapshot,
     /// The account API, as OpenAPI 3.1
     AccountApi,
 }
@@ -37,9 +41,11 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Schema::Manifest => pretty(crate::manifest::json_schema())?,
         Schema::Policy => pretty(crate::plan::policy_schema())?,
         Schema::Plan => pretty(crate::plan::render::json_schema())?,
+        Schema::SavedPlan => pretty(crate::plan::saved::json_schema())?,
         Schema::History => pretty(crate::journal::export::json_schema())?,
         Schema::Doctor => pretty(crate::doctor::json_schema())?,
         Schema::Charges => pretty(crate::charges::json_schema())?,
+        Schema::Snapshot => pretty(crate::snapshot::json_schema())?,
         Schema::AccountApi => crate::sandbox::openapi(),
     });
     Ok(ExitCode::SUCCESS)

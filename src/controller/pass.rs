@@ -236,6 +236,11 @@ impl Reconciler {
         })
     }
 
+    /// What was last seen; `None` before the first look.
+    pub const fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
+    }
+
     /// Whether the server carries out one key once; known after the first look.
     pub fn keys(&self) -> bool {
         self.snapshot.as_ref().is_some_and(|s| s.offer.capabilities.has(Capability::IdempotencyKeys))

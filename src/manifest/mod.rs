@@ -12,6 +12,7 @@ pub mod codes;
 mod decode;
 mod documents;
 mod finding;
+mod insert;
 mod load;
 mod model;
 mod operator;
@@ -27,6 +28,7 @@ mod yaml;
 
 pub use annotations::{annotations, data as annotation_data, property as annotation_property};
 pub use finding::{Finding, Place, Severity};
+pub use insert::{Insertion, account_id as insert_account_id};
 pub use load::{LoadOptions, Loaded, load};
 pub use operator::{OperatorSpec, operator_document};
 pub use origin::{Origin, OriginKind, Origins};

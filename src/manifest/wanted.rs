@@ -35,6 +35,21 @@ pub struct Wanted {
     pub invalid: Vec<Invalid>,
 }
 
+impl Wanted {
+    /// The same wherever it stands: for comparing what two ways of writing want.
+    #[must_use]
+    pub fn without_places(mut self) -> Self {
+        let nowhere = SourceRef { file: String::new(), line: 0, column: 0 };
+        for client in &mut self.clients {
+            client.source.clone_from(&nowhere);
+            client.members.iter_mut().for_each(|member| member.source.clone_from(&nowhere));
+        }
+        self.offboardings.iter_mut().for_each(|document| document.source.clone_from(&nowhere));
+        self.invalid.iter_mut().for_each(|document| document.source.clone_from(&nowhere));
+        self
+    }
+}
+
 /// One client: the account that it wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {

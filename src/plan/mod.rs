@@ -16,6 +16,7 @@ mod price;
 mod rails;
 mod renames;
 pub mod render;
+pub mod saved;
 mod selector;
 mod snapshot;
 mod tree;
@@ -23,7 +24,7 @@ mod words;
 
 pub use checked::checked;
 pub use cost::{list_price, monthly_change};
-pub use decide::{Inputs, plan, state_of};
+pub use decide::{Inputs, may_adopt, plan, state_of};
 pub use digest::of_wanted as wanted_digest;
 pub use known::{
     ActionKey, Known, Matter, OpKind, RailMemory, Says, Series, Undone, Unsettled, Vanished, Verdict, VerdictState,

@@ -40,7 +40,7 @@ pub struct Plan {
 }
 
 /// Which API a plan is for.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ApiInfo {
     /// The driver, `dnsimple`.
     pub provider: String,

@@ -2,7 +2,10 @@
 
 pub mod folder;
 pub mod git;
+pub mod repository;
 pub mod revision;
 mod set;
+mod write;
 
 pub use set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};
+pub use write::{WriteError, replace};

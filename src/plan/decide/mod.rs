@@ -21,6 +21,7 @@ use super::{cost, digest, multiplied, rails, renames};
 pub(super) use account::Draft;
 pub(super) use settle::cascade;
 pub use settle::state_of;
+pub use world::may_adopt;
 pub(super) use world::{Found, World};
 
 /// Everything that a plan is made from. Nothing else has a part in it: no clock, no
@@ -106,7 +107,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 
 /// Counts the planned actions by kind, what does not go ahead by state, and the accounts
 /// that are as they should be.
-fn summarise(accounts: &[AccountPlan]) -> Summary {
+pub(super) fn summarise(accounts: &[AccountPlan]) -> Summary {
     use super::known::OpKind;
     use super::tree::{ActionState, Op};
     let mut summary = Summary::default();

@@ -2,6 +2,7 @@
 
 use crate::manifest::OriginKind;
 use crate::plan::known::{Says, Whose, Word};
+use crate::plan::saved::Comparison;
 use crate::plan::tree::{
     AccountPlan, AccountState, Action, ActionState, Change, Drift, DriftKind, Multiplied, Notice, Op, Plan, Reason,
     Told, TrippedRail, Unmanaged,
@@ -23,6 +24,15 @@ pub fn json(plan: &Plan) -> serde_json::Value {
 
 /// The plan after it was carried out, with `result` counted from the states of the actions.
 pub fn apply_json(plan: &Plan) -> serde_json::Value {
+    applied(plan, None)
+}
+
+/// The same, of a saved plan: with what became of its clients.
+pub fn apply_json_of_saved(plan: &Plan, comparison: &Comparison) -> serde_json::Value {
+    applied(plan, Some(comparison.clone()))
+}
+
+fn applied(plan: &Plan, saved: Option<Comparison>) -> serde_json::Value {
     let mut result = ResultJson::default();
     for action in plan.accounts.iter().flat_map(|account| &account.actions) {
         match action.state {
@@ -36,7 +46,7 @@ pub fn apply_json(plan: &Plan) -> serde_json::Value {
             ActionState::Planned => {}
         }
     }
-    to_value(PlanJson { result: Some(result), ..PlanJson::new(plan) })
+    to_value(PlanJson { result: Some(result), saved, ..PlanJson::new(plan) })
 }
 
 fn to_value(plan: PlanJson) -> serde_json::Value {
@@ -90,6 +100,7 @@ impl PlanJson {
             passed: passed.iter().map(RailJson::from).collect(),
             multiplied: multiplied.iter().map(MultipliedJson::from).collect(),
             result: None,
+            saved: None,
         }
     }
 }

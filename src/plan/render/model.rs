@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::Access;
+use crate::plan::saved::Comparison;
 
 /// What bursar would do, or has done: `bursar plan -o json`, `bursar apply -o json`.
 #[derive(Serialize, JsonSchema)]
 #[schemars(title = "A plan of bursar")]
-pub(super) struct PlanJson {
+pub struct PlanJson {
     /// The version of this format, `1.0`.
     pub(super) format_version: String,
     /// The version of bursar.
@@ -39,10 +40,14 @@ pub(super) struct PlanJson {
     /// What became of the actions; only after they were carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) result: Option<ResultJson>,
+    /// Which clients of a saved plan were carried out; only where one was given. `accounts`,
+    /// `summary` and `cost` are without those that were refused, done already or not touched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) saved: Option<Comparison>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct ApiJson {
+pub struct ApiJson {
     /// The driver.
     pub(super) provider: String,
     /// The base URL.

@@ -1,8 +1,10 @@
 //! Plans: worlds in agreement, one thing changed, the whole plan compared.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod against;
 mod by_word;
 mod comment;
+mod exported;
 mod faces;
 mod linted;
 mod members;
@@ -10,6 +12,8 @@ mod memory;
 mod multiplied;
 mod properties;
 mod rails;
+mod saved;
+mod saved_compared;
 mod standing;
 mod subscriptions;
 mod ways;

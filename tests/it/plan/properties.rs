@@ -16,7 +16,7 @@ const PEOPLE: [&str; 6] =
     ["a@x.example", "b@x.example", "c@y.example", "d@y.example", "pat@agency.example", "e@z.example"];
 
 /// A world of a few clients and accounts, at odds in every way that a seed gives.
-fn random(seed: u64) -> World {
+pub fn random(seed: u64) -> World {
     let mut rng = fastrand::Rng::with_seed(seed);
     let clients: Vec<_> = (0..rng.usize(0..5))
         .map(|i| {
@@ -72,7 +72,7 @@ fn random(seed: u64) -> World {
 }
 
 /// Makes an account differ from what is wanted.
-fn disturb(world: &mut World, index: usize, rng: &mut fastrand::Rng) {
+pub fn disturb(world: &mut World, index: usize, rng: &mut fastrand::Rng) {
     let account = world.account(index);
     if rng.u8(0..4) == 0 {
         account.account.email = Some(email(PEOPLE[rng.usize(0..PEOPLE.len())]));
@@ -118,7 +118,7 @@ fn disturb(world: &mut World, index: usize, rng: &mut fastrand::Rng) {
 
 /// What became of some of it when it was tried before, what was done a moment ago, and a
 /// server with ways of its own.
-fn remembering(mut world: World, seed: u64) -> World {
+pub fn remembering(mut world: World, seed: u64) -> World {
     let mut rng = fastrand::Rng::with_seed(seed);
     let clients: Vec<_> = world.wanted.clients.iter().map(|client| client.name.clone()).collect();
     for client in clients {
@@ -148,7 +148,7 @@ fn remembering(mut world: World, seed: u64) -> World {
 }
 
 /// The same world in another order.
-fn shuffled(world: &World, seed: u64) -> World {
+pub fn shuffled(world: &World, seed: u64) -> World {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut world = world.clone();
     rng.shuffle(&mut world.wanted.clients);
