@@ -2,9 +2,11 @@
 
 pub mod folder;
 pub mod git;
+pub mod git_command;
 pub mod repository;
 pub mod revision;
 mod set;
+pub mod tree_at;
 mod write;
 
 pub use set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};

@@ -246,6 +246,7 @@ mod tests {
                 revision: None,
                 paths: vec!["clients".to_owned()],
                 selector: None,
+                clients: None,
             },
             plan: serde_json::json!({"digest": "sha256:x", "accounts": []}),
             world: WorldPart::default(),
