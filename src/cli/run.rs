@@ -9,14 +9,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{Ask, Daemon, Keeping, Mode, Reconciler, Shares, Timing, Turn, Watch};
+use crate::controller::{Ask, Daemon, Keeping, Mode, Reconciler, Shares, Source, Timing, Turn, Watch};
 use crate::execute;
-use crate::journal::ScopeId;
+use crate::journal::{JournalId, ScopeId};
 use crate::provider::Identity;
 
 use super::api::Connection;
 use super::error::{CliError, CliResult};
 use super::fleet::{self, Fleet, FleetArgs};
+use super::git::GitSource;
 use super::keeping::{JournalArgs, Opened, Purpose};
 use super::listen::{ListenArgs, Listener};
 use super::progress::LogProgress;
@@ -27,7 +28,7 @@ pub struct Args {
     #[command(flatten)]
     fleet: FleetArgs,
     /// Several fleets, each with its own source, API, token and rails: a file of the operator's
-    #[arg(long, env = "BURSAR_CONFIG", value_name = "FILE", conflicts_with = "paths")]
+    #[arg(long, env = "BURSAR_CONFIG", value_name = "FILE", conflicts_with_all = ["paths", "git"])]
     config: Option<PathBuf>,
     #[command(flatten)]
     journal: JournalArgs,
@@ -59,7 +60,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await?;
     let mut runs = Vec::new();
     for fleet in &fleets {
-        for path in &fleet.args.manifests.paths {
+        for path in fleet.paths() {
             args.journal.check_lock(path, opened.journal.as_ref())?;
         }
         let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
@@ -94,7 +95,8 @@ async fn hold_all(
         .map(|(fleet, keeping, connection)| {
             let (look, asked) = mpsc::channel(ASKS);
             looks.push(look);
-            hold(fleet, keeping, connection, Arc::clone(&shares), &tokens, asked, cancel.clone())
+            let duty = Duty { fleet, keeping, connection, journal: opened.journal.id() };
+            hold(duty, Arc::clone(&shares), &tokens, asked, cancel.clone())
         })
         .collect();
     let urls = runs.iter().map(|(_, _, connection)| connection.api.url.clone()).collect();
@@ -120,6 +122,8 @@ fn announce(fleet: &Fleet, connection: &Connection, several: bool) {
         api = connection.api.url,
         mode = ?fleet.args.mode,
         interval_s = fleet.args.interval.as_secs(),
+        git = fleet.branch.as_ref().map(|followed| followed.address.to_string()),
+        branch = fleet.branch.as_ref().map(|followed| followed.branch.to_string()),
         "started"
     );
     if let Some(sandbox) = &connection.sandbox {
@@ -127,16 +131,24 @@ fn announce(fleet: &Fleet, connection: &Connection, several: bool) {
     }
 }
 
+/// A fleet, and what it is kept with.
+#[derive(Clone, Copy)]
+struct Duty<'a> {
+    fleet: &'a Fleet,
+    keeping: &'a Keeping,
+    connection: &'a Connection,
+    journal: &'a JournalId,
+}
+
 /// Runs a fleet whenever it is our turn, until we are stopped.
 async fn hold(
-    fleet: &Fleet,
-    keeping: &Keeping,
-    connection: &Connection,
+    duty: Duty<'_>,
     shares: Arc<Shares>,
     tokens: &Tokens,
     mut looks: mpsc::Receiver<Ask>,
     cancel: CancellationToken,
 ) {
+    let Duty { fleet, keeping, connection, .. } = duty;
     let leased = !keeping.alone && !keeping.dry;
     let mut lease = String::new();
     if leased || tokens.several {
@@ -155,15 +167,14 @@ async fn hold(
         lease = format!("{scope}/{}", fleet.name);
     }
     if !leased {
-        daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, cancel).await;
+        duty.fulfil(&mut looks, cancel).await;
         return;
     }
     let mut turn = Turn::new(shares, lease);
     while turn.come(&cancel).await {
         tracing::info!(fleet = fleet.name, owner = %keeping.owner, "this replica holds the fleet");
         let ours = cancel.child_token();
-        let mut running =
-            Box::pin(daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, ours.clone()));
+        let mut running = Box::pin(duty.fulfil(&mut looks, ours.clone()));
         tokio::select! {
             () = &mut running => {}
             () = turn.keep(&cancel) => {
@@ -177,26 +188,51 @@ async fn hold(
     }
 }
 
-fn daemon(fleet: &Fleet, keeping: Keeping, connection: &Connection) -> Daemon {
-    let FleetArgs { manifests, mode, interval, poll, parallelism, quota_reserve, api: _, policy: _, rules: _ } =
-        &fleet.args;
-    let reader = connection.reader();
-    reader.pace(*quota_reserve);
-    let mut reconciler = Reconciler::new(
-        connection.api.clone(),
-        reader,
-        fleet.policy.clone(),
-        manifests.selector(),
-        keeping,
-        fastrand::u64(..),
-    );
-    reconciler.options = execute::Options { parallelism: usize::from(*parallelism), ..execute::Options::default() };
-    let writer = match mode {
-        Mode::Apply => Some(connection.writer()),
-        Mode::Report => None,
-    };
-    let timing = Timing { interval: *interval, poll: *poll };
-    Daemon::new(reconciler, writer, Arc::new(manifests.clone()), Arc::new(LogProgress), timing, fastrand::u64(..))
+impl Duty<'_> {
+    /// Keeps the fleet until it is cancelled, and follows its branch meanwhile.
+    async fn fulfil(self, looks: &mut mpsc::Receiver<Ask>, cancel: CancellationToken) {
+        let FleetArgs { manifests, git, .. } = &self.fleet.args;
+        let Some(branch) = self.fleet.branch.clone() else {
+            return self.daemon(Arc::new(manifests.clone())).run(Watch::start(), looks, cancel).await;
+        };
+        let source = GitSource::new(branch, git.interval(), manifests, self.journal.clone(), cancel.clone());
+        let source = Arc::new(source);
+        let daemon = self.daemon(Arc::clone(&source) as Arc<dyn Source>);
+        tokio::join!(source.follow(&cancel), daemon.run(Watch::start(), looks, cancel.clone()));
+    }
+
+    fn daemon(self, source: Arc<dyn Source>) -> Daemon {
+        let Self { fleet, keeping, connection, journal: _ } = self;
+        let FleetArgs {
+            manifests,
+            git: _,
+            mode,
+            interval,
+            poll,
+            parallelism,
+            quota_reserve,
+            api: _,
+            policy: _,
+            rules: _,
+        } = &fleet.args;
+        let reader = connection.reader();
+        reader.pace(*quota_reserve);
+        let mut reconciler = Reconciler::new(
+            connection.api.clone(),
+            reader,
+            fleet.policy.clone(),
+            manifests.selector(),
+            keeping.clone(),
+            fastrand::u64(..),
+        );
+        reconciler.options = execute::Options { parallelism: usize::from(*parallelism), ..execute::Options::default() };
+        let writer = match mode {
+            Mode::Apply => Some(connection.writer()),
+            Mode::Report => None,
+        };
+        let timing = Timing { interval: *interval, poll: *poll };
+        Daemon::new(reconciler, writer, source, Arc::new(LogProgress), timing, fastrand::u64(..))
+    }
 }
 
 /// Whose token it is: a lease is of a scope, and only the server tells it.

@@ -84,8 +84,9 @@ impl Transport for Line {
 struct Manifests(Mutex<Wanted>);
 
 impl Source for Manifests {
-    fn read(&self) -> Result<Reading, String> {
-        Ok(Reading { wanted: self.0.lock().unwrap().clone(), findings: Vec::new(), watched: Vec::new() })
+    fn read(&self) -> Result<Option<Reading>, String> {
+        let wanted = self.0.lock().unwrap().clone();
+        Ok(Some(Reading { wanted, findings: Vec::new(), watched: Vec::new(), revision: None }))
     }
 }
 
