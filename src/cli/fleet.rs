@@ -35,6 +35,9 @@ pub struct FleetArgs {
     /// Accounts at once
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub parallelism: u16,
+    /// Hold what costs money or grants access for so long after it is first planned
+    #[arg(long, env = "BURSAR_HOLD", value_name = "DURATION", value_parser = super::duration)]
+    pub hold: Option<Duration>,
     #[command(flatten)]
     pub api: ApiArgs,
     #[command(flatten)]

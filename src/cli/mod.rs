@@ -12,6 +12,7 @@ mod beside;
 mod charges;
 mod completions;
 mod demo;
+mod digest;
 mod doctor;
 mod driver;
 mod explain;
@@ -26,6 +27,7 @@ mod listen;
 mod logs;
 mod manifests;
 mod moment;
+mod notify;
 mod plan;
 mod progress;
 mod reaffirm;
@@ -82,6 +84,8 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Show what waits, whom to remind, what a person must do, and what it costs meanwhile
+    Digest(Box<digest::Args>),
     /// Lay what was really charged beside what the plans cost by list price
     Charges(Box<charges::Args>),
     /// Write manifests from the live accounts, to adopt what exists
@@ -161,6 +165,7 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
         Verb::Demo(args) => demo::run(args, ui).await,
+        Verb::Digest(args) => digest::run(*args, ui).await,
         Verb::Charges(args) => charges::run(*args, ui).await,
         Verb::Export(args) => export::run(*args, ui).await,
         Verb::Doctor(args) => doctor::run(*args, ui).await,

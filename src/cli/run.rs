@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ use super::error::{CliError, CliResult};
 use super::fleet::{self, Fleet, FleetArgs};
 use super::keeping::{JournalArgs, Opened, Purpose};
 use super::listen::{ListenArgs, Listener};
+use super::notify::{Notices, NotifyArgs};
 use super::progress::LogProgress;
 use super::ui::Ui;
 
@@ -36,6 +38,8 @@ pub struct Args {
     lease: Duration,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    notify: NotifyArgs,
 }
 
 /// What a stop may take in all.
@@ -55,6 +59,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     if args.lease < SHORTEST_LEASE {
         return Err(CliError::new("--lease is at least 1s"));
     }
+    let notices = args.notify.start()?;
     let writes = fleets.iter().any(|fleet| fleet.args.mode == Mode::Apply);
     let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await?;
     let mut runs = Vec::new();
@@ -63,13 +68,16 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
             args.journal.check_lock(path, opened.journal.as_ref())?;
         }
         let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
-        let keeping = fleet.args.rules.keeping(&opened, purpose);
+        let hold = fleet.args.hold.and_then(|hold| SignedDuration::try_from(hold).ok());
+        let hold = hold.filter(|hold| hold.is_positive());
+        let keeping = Keeping { hold, ..fleet.args.rules.keeping(&opened, purpose) };
         let connection = fleet.args.api.connect().await?;
         announce(fleet, &connection, fleets.len() > 1);
         runs.push((fleet, keeping, connection));
     }
     let listener = args.listen.bind().await?;
-    hold_all(&runs, &opened, args.lease, listener).await;
+    hold_all(&runs, &opened, args.lease, listener, &notices).await;
+    notices.close().await;
     opened.journal.close().await;
     for (_, _, connection) in runs {
         connection.close().await;
@@ -84,6 +92,7 @@ async fn hold_all(
     opened: &Opened,
     lease: Duration,
     listener: Option<Listener>,
+    notices: &Notices,
 ) {
     let cancel = CancellationToken::new();
     let mut looks = Vec::new();
@@ -94,7 +103,7 @@ async fn hold_all(
         .map(|(fleet, keeping, connection)| {
             let (look, asked) = mpsc::channel(ASKS);
             looks.push(look);
-            hold(fleet, keeping, connection, Arc::clone(&shares), &tokens, asked, cancel.clone())
+            hold(fleet, keeping, connection, Arc::clone(&shares), &tokens, asked, cancel.clone(), notices)
         })
         .collect();
     let urls = runs.iter().map(|(_, _, connection)| connection.api.url.clone()).collect();
@@ -128,6 +137,7 @@ fn announce(fleet: &Fleet, connection: &Connection, several: bool) {
 }
 
 /// Runs a fleet whenever it is our turn, until we are stopped.
+#[expect(clippy::too_many_arguments, reason = "each is another party to the run of a fleet")]
 async fn hold(
     fleet: &Fleet,
     keeping: &Keeping,
@@ -136,7 +146,9 @@ async fn hold(
     tokens: &Tokens,
     mut looks: mpsc::Receiver<Ask>,
     cancel: CancellationToken,
+    notices: &Notices,
 ) {
+    let name = tokens.several.then_some(fleet.name.as_str());
     let leased = !keeping.alone && !keeping.dry;
     let mut lease = String::new();
     if leased || tokens.several {
@@ -155,15 +167,16 @@ async fn hold(
         lease = format!("{scope}/{}", fleet.name);
     }
     if !leased {
-        daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, cancel).await;
+        let daemon = daemon(fleet, keeping.clone(), connection).telling(notices.herald(name));
+        daemon.run(Watch::start(), &mut looks, cancel).await;
         return;
     }
     let mut turn = Turn::new(shares, lease);
     while turn.come(&cancel).await {
         tracing::info!(fleet = fleet.name, owner = %keeping.owner, "this replica holds the fleet");
         let ours = cancel.child_token();
-        let mut running =
-            Box::pin(daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, ours.clone()));
+        let daemon = daemon(fleet, keeping.clone(), connection).telling(notices.herald(name));
+        let mut running = Box::pin(daemon.run(Watch::start(), &mut looks, ours.clone()));
         tokio::select! {
             () = &mut running => {}
             () = turn.keep(&cancel) => {
@@ -178,7 +191,7 @@ async fn hold(
 }
 
 fn daemon(fleet: &Fleet, keeping: Keeping, connection: &Connection) -> Daemon {
-    let FleetArgs { manifests, mode, interval, poll, parallelism, api, policy, rules: _ } = &fleet.args;
+    let FleetArgs { manifests, mode, interval, poll, parallelism, hold: _, api, policy, rules: _ } = &fleet.args;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),

@@ -25,6 +25,10 @@ enum Schema {
     Doctor,
     /// The result of `charges -o json`
     Charges,
+    /// What `run --notify` sends
+    Notification,
+    /// The result of `digest -o json`, and the daily digest of `run --notify`
+    Digest,
     /// The account API, as OpenAPI 3.1
     AccountApi,
 }
@@ -37,6 +41,8 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Schema::History => pretty(crate::journal::export::json_schema())?,
         Schema::Doctor => pretty(crate::doctor::json_schema())?,
         Schema::Charges => pretty(crate::charges::json_schema())?,
+        Schema::Notification => pretty(crate::notify::note_json_schema())?,
+        Schema::Digest => pretty(crate::notify::digest_json_schema())?,
         Schema::AccountApi => crate::sandbox::openapi(),
     });
     Ok(ExitCode::SUCCESS)

@@ -15,6 +15,7 @@ use crate::plan::{AccountState, Plan};
 use crate::provider::{ApiErrorKind, Write};
 
 use super::announce::Announcer;
+use super::herald::Herald;
 use super::last_good::{Held, changed_clients};
 use super::pass::{Looked, PassError, Reconciler};
 use super::watch::Watch;
@@ -93,6 +94,11 @@ pub struct Daemon {
     ever_read: bool,
     api_trouble: Option<String>,
     announcer: Announcer,
+    herald: Herald,
+    /// How often in a row the manifests could not be read.
+    unread: u32,
+    /// How often in a row a pass did not go through.
+    troubled: u32,
     /// When everything was last looked at.
     looked: Option<Instant>,
     next_full: Instant,
@@ -138,12 +144,22 @@ impl Daemon {
             ever_read: false,
             api_trouble: None,
             announcer: Announcer::default(),
+            herald: Herald::default(),
+            unread: 0,
+            troubled: 0,
             looked: None,
             next_full: Instant::now(),
             next_poll: Instant::now(),
             full_tries: 0,
             chance: fastrand::Rng::with_seed(seed),
         }
+    }
+
+    /// Tells people through this herald.
+    #[must_use]
+    pub fn telling(mut self, herald: Herald) -> Self {
+        self.herald = herald;
+        self
     }
 
     /// Runs until it is cancelled. `look` brings wishes for another look at everything.
@@ -160,6 +176,13 @@ impl Daemon {
             let next_due = async {
                 match due {
                     Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let next_digest = self.herald.next_digest(self.reconciler.keeper().now());
+            let digest_due = async {
+                match next_digest {
+                    Some(wait) => tokio::time::sleep(wait).await,
                     None => std::future::pending().await,
                 }
             };
@@ -184,16 +207,26 @@ impl Daemon {
                     self.read(&mut watch).await;
                     Some(Scope::Everything)
                 }
+                () = digest_due => None,
                 // Last, so that a thousand clients who are due one after the other keep
                 // nobody from reading the folder or looking at everything.
                 () = next_due => {
                     Some(Scope::Clients(self.reconciler.memory().take_due(Instant::now())))
                 }
             };
-            if let Some(scope) = scope {
-                self.pass(scope, &cancel).await;
+            match scope {
+                Some(scope) => self.pass(scope, &cancel).await,
+                None => self.tell_standing().await,
             }
+            self.herald.digest(&self.reconciler, &self.held.wanted).await;
         }
+    }
+
+    /// Tells whether the manifests and the API can be used.
+    async fn tell_standing(&mut self) {
+        let source = self.source_trouble.as_deref().map(|why| (why, self.unread));
+        let api = self.api_trouble.as_deref().map(|why| (why, self.troubled));
+        self.herald.standing(&mut self.reconciler, source, api).await;
     }
 
     /// Looks sooner, unless the API is in trouble or everything was looked at a moment ago.
@@ -218,6 +251,7 @@ impl Daemon {
             tracing::info!("the manifests can be read again");
         }
         self.ever_read = true;
+        self.unread = 0;
         watch.set(reading.watched);
         self.tell_findings(&reading.findings);
         let held = self.held.take(reading.wanted);
@@ -250,6 +284,7 @@ impl Daemon {
     }
 
     fn unreadable(&mut self, trouble: String) -> Option<Scope> {
+        self.unread = self.unread.saturating_add(1);
         if self.source_trouble.as_ref() != Some(&trouble) {
             tracing::warn!("{trouble}; every client's last good version stays in force");
             self.source_trouble = Some(trouble);
@@ -281,7 +316,10 @@ impl Daemon {
         }
         let only = match self.look(scope).await {
             Ok(only) => only,
-            Err(trouble) => return self.no_pass(&trouble),
+            Err(trouble) => {
+                self.no_pass(&trouble);
+                return self.tell_standing().await;
+            }
         };
         let wanted = self.held.wanted.clone();
         let done = match &self.writer {
@@ -296,13 +334,18 @@ impl Daemon {
             }
         };
         match done {
-            Ok((plan, left, None)) => self.passed(&plan, left),
-            Ok((plan, left, Some(trouble))) => {
+            Ok((plan, left, trouble)) => {
                 self.passed(&plan, left);
-                self.no_pass(&trouble);
+                let calm = trouble.is_none() && left == 0;
+                self.herald.passed(&mut self.reconciler, &plan, &self.held.kept, calm).await;
+                match trouble {
+                    Some(trouble) => self.no_pass(&trouble),
+                    None => self.troubled = 0,
+                }
             }
             Err(trouble) => self.no_pass(&trouble),
         }
+        self.tell_standing().await;
     }
 
     async fn look(&mut self, scope: Scope) -> Result<Option<BTreeSet<ClientName>>, PassError> {
@@ -356,6 +399,7 @@ impl Daemon {
 
     fn no_pass(&mut self, trouble: &PassError) {
         self.full_tries = self.full_tries.saturating_add(1);
+        self.troubled = self.troubled.saturating_add(1);
         let backoff = Duration::from_secs(5).saturating_mul(1 << self.full_tries.min(6)).min(self.timing.interval);
         let backoff = match trouble {
             PassError::Api(error) => match &error.kind {

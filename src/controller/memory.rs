@@ -21,6 +21,8 @@ const LONGEST_QUOTA: Duration = Duration::from_secs(60);
 pub struct Memory {
     known: Known,
     retries: BTreeMap<ClientName, Retry>,
+    /// When what is held for second thoughts goes ahead.
+    holds: BTreeMap<ClientName, Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +97,17 @@ impl Memory {
 
     /// When the next client is to be looked at again.
     pub fn next_due(&self) -> Option<Instant> {
-        self.retries.values().filter_map(|retry| retry.due).min()
+        self.retries.values().filter_map(|retry| retry.due).chain(self.holds.values().copied()).min()
+    }
+
+    /// Takes in when what is held is to be looked at again, in place of what was known of that.
+    pub fn hold(&mut self, holds: BTreeMap<ClientName, Instant>) {
+        self.holds = holds;
+    }
+
+    /// How often in a row a client failed or waited.
+    pub fn tries(&self, client: &ClientName) -> u32 {
+        self.retries.get(client).map_or(0, |retry| retry.tries)
     }
 
     /// The clients whose time has come; what was tried for them is tried again. What may have
@@ -110,6 +122,12 @@ impl Memory {
             }
         }
         self.known.verdicts.retain(|key, verdict| !due.contains(&key.client) || Pace::of(verdict).is_none());
+        let over: Vec<ClientName> =
+            self.holds.iter().filter(|(_, at)| **at <= now).map(|(client, _)| client.clone()).collect();
+        for client in over {
+            self.holds.remove(&client);
+            due.insert(client);
+        }
         due
     }
 

@@ -4,20 +4,26 @@
 
 mod announce;
 mod daemon;
+mod herald;
 mod keeper;
 mod last_good;
 mod lease;
+mod ledger;
 mod memory;
 mod observe;
 mod pass;
+mod troubles;
 mod watch;
 
 pub use announce::done_line;
 pub use daemon::{Ask, Daemon, Mode, Reading, Source, Timing};
+pub use herald::{Daily, Herald};
 pub use keeper::{Keeper, Keeping, Look, Recall};
 pub use last_good::{Held, changed_clients};
 pub use lease::{Shares, Turn, fair};
+pub use ledger::{Ledger, Told};
 pub use memory::Memory;
 pub use observe::{observe, observe_all};
 pub use pass::{Looked, PassError, Reconciler, Report};
+pub use troubles::{Trouble, troubles};
 pub use watch::Watch;

@@ -58,6 +58,7 @@ pub(super) fn notices(world: &World<'_>, drafts: &[Draft<'_>]) -> Vec<Notice> {
             let shared: Vec<&str> = shared.iter().map(String::as_str).collect();
             notices.push(Notice {
                 client: Some(client.name.clone()),
+                plan: None,
                 message: rename_message(&account.id, &name, &super::matching::join_and(&shared)),
             });
         }

@@ -15,7 +15,7 @@ use super::policy::Policy;
 use super::selector::Selector;
 use super::snapshot::Snapshot;
 use super::tree::{AccountPlan, AccountState, ApiInfo, Plan, Requests, Summary};
-use super::{cost, digest, rails, renames};
+use super::{cause, cost, digest, hold, prices, rails, renames};
 
 pub(super) use account::Draft;
 pub(super) use settle::cascade;
@@ -71,13 +71,17 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
             cost::price(draft, &world);
         }
     }
+    // Last, so that rails count it and a freeze drops it.
+    hold::keep(&mut drafts, &inputs.known.held);
+    cause::tell(&mut drafts, inputs.known);
 
     let mut drift: Vec<_> = drafts.iter_mut().flat_map(|draft| std::mem::take(&mut draft.drift)).collect();
     drift.sort();
-    let notices = renames::notices(&world, &drafts);
+    let mut notices = renames::notices(&world, &drafts);
     let mut accounts: Vec<AccountPlan> = drafts.into_iter().map(|draft| draft.finish(&world)).collect();
     accounts.extend(world.invalid());
     accounts.sort_by(|a, b| (&a.name, &a.source).cmp(&(&b.name, &b.source)));
+    notices.extend(prices::notices(&world, &accounts));
     let summary = summarise(&accounts);
     let to_apply = accounts.iter().flat_map(|account| &account.actions).filter(|action| action.is_planned()).count();
     let mut plan = Plan {
