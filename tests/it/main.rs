@@ -27,6 +27,7 @@ mod manifest;
 mod manifest_hostile;
 mod manifest_robust;
 mod model;
+mod notify;
 mod observe;
 mod page_browser;
 mod people;
