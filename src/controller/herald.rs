@@ -94,7 +94,15 @@ impl Herald {
         let now = troubles(plan, kept, frozen.as_deref(), |client| memory.tries(client));
         self.update(reconciler, now, Trouble::is_of_the_plan).await;
         if calm {
-            self.commit(reconciler, CommitState::of(plan), &description(plan)).await;
+            let (state, words) = match kept.len() {
+                0 => (CommitState::of(plan), description(plan)),
+                // What is in force is an older commit's.
+                n => (
+                    CommitState::Failure,
+                    format!("{n} not as this commit says, which does not hold; {}", description(plan)),
+                ),
+            };
+            self.commit(reconciler, state, &words).await;
         }
     }
 

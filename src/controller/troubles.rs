@@ -209,7 +209,8 @@ fn kinds(action: &Action) -> impl Iterator<Item = Kind> {
         _ => None,
     };
     let moved = matches!(action.cause, Some(Cause::Drift { .. }))
-        && matches!(action.state, ActionState::Planned | ActionState::Applied | ActionState::Skipped);
+        && (matches!(action.state, ActionState::Planned | ActionState::Applied)
+            || action.reason == Some(Reason::Suspended));
     standing.into_iter().chain(moved.then_some(Kind::Drift))
 }
 
@@ -229,8 +230,12 @@ fn words(kind: Kind, actions: &[&Action]) -> (String, String) {
         Kind::Held => format!("{what}: {}", first.message),
         Kind::Drift => {
             let done = if first.state == ActionState::Applied { done_line(first) } else { describe(&first.op) };
-            let end = if first.state == ActionState::Skipped { "; it is not set back" } else { "" };
-            format!("{done}{more}{cause}{end}")
+            let end = match (first.state, first.cause) {
+                (ActionState::Skipped, _) => format!("{cause}; the client is suspended, so it is not set back"),
+                (_, Some(why)) => format!("; set back: {why}"),
+                (_, None) => String::new(),
+            };
+            format!("{done}{more}{end}")
         }
         Kind::Failed => format!("failing: {what}: {}{why}", first.message),
         _ => format!("{}: {what}: {}{why}{cause}", kind.as_str().replace('_', " "), first.message),

@@ -66,7 +66,7 @@ pub fn intent(
 fn in_words(action: &Action) -> String {
     let what = describe(&action.op);
     match action.cause.map(|cause| cause.to_string()) {
-        Some(why) if !why.is_empty() => format!("{what} ({why})"),
+        Some(why) if !why.is_empty() => format!("{what} (set back: {why})"),
         _ => what,
     }
 }

@@ -35,7 +35,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Manifest | Self::New => Ok(()),
             Self::Drift { since } => {
-                write!(f, "set back: changed elsewhere since {}", since.strftime("%Y-%m-%d"))
+                write!(f, "changed elsewhere since {}", since.strftime("%Y-%m-%d"))
             }
         }
     }

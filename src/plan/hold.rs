@@ -37,7 +37,15 @@ pub fn clocks(plan: &Plan) -> Clocks {
     let mut clocks = Clocks::default();
     for account in &plan.accounts {
         let Some(client) = &account.client else { continue };
+        let coming = account.actions.iter().any(|action| {
+            let open = matches!(action.state, ActionState::Planned | ActionState::Waiting | ActionState::Failed);
+            open && matches!(action.op, Op::AddMember { .. })
+        });
         for action in account.actions.iter().filter(|action| is_held_first(action)) {
+            // A seat for somebody who comes was thought over with them.
+            if coming && matches!(action.op, Op::SetSeats { .. }) {
+                continue;
+            }
             let series = Series::of(client, &action.op);
             match action.state {
                 ActionState::Planned => clocks.run.push(series),

@@ -48,7 +48,8 @@ pub fn standing_word(action: &Action) -> String {
 impl Keeper {
     /// Whether anything is held, or may be by another process.
     pub fn holds(&self) -> bool {
-        self.keeping.hold.is_some() || self.keeping.recall == Recall::All
+        let by_another = || self.book.as_ref().is_some_and(|book| !book.facts(FactKind::Held).is_empty());
+        self.keeping.hold.is_some() || (self.keeping.recall == Recall::All && by_another())
     }
 
     /// What is still held of what would be planned, and until when.

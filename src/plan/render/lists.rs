@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Access, Email, text::inert};
-use crate::plan::tree::{AccountPlan, Op, Plan, Told};
+use crate::plan::tree::{AccountPlan, Action, Op, Plan, Reason, Told};
 
 /// Who can do everything where they could not before: each person once, with the clients.
 pub(super) fn full_access(plan: &Plan) -> Vec<String> {
     let mut people: BTreeMap<&Email, Vec<&str>> = BTreeMap::new();
     for account in &plan.accounts {
-        for action in account.actions.iter().filter(|action| action.is_planned()) {
+        let coming = |action: &&Action| action.is_planned() || action.reason == Some(Reason::Held);
+        for action in account.actions.iter().filter(coming) {
             if let Op::AddMember { email, access: Access::Full, .. } | Op::SetAccess { email, to: Access::Full, .. } =
                 &action.op
             {

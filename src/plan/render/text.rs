@@ -156,8 +156,10 @@ pub(super) fn action(action: &Action, paint: Paint) -> String {
 /// What is to be told of why it is needed, after a semicolon.
 fn cause(action: &Action) -> String {
     match action.cause.map(|cause| cause.to_string()) {
-        Some(words) if !words.is_empty() => format!("; {words}"),
-        _ => String::new(),
+        Some(words) if words.is_empty() => String::new(),
+        Some(words) if action.is_planned() => format!("; set back: {words}"),
+        Some(words) => format!("; {words}"),
+        None => String::new(),
     }
 }
 

@@ -33,10 +33,10 @@ async fn what_is_blocked_is_told_once_over_restarts_and_so_is_its_end() {
     receiver.wait_for(2, SOON).await;
     daemon.stop();
     insta::assert_snapshot!(receiver.texts().join("\n\n"), @r#"
-    Act: acme (account 1): blocked: take the account over: account 1 bears the name, but may be somebody else's: its notification email is o***@else.example#5d4f0e, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in the manifest (AdoptionNeeded)
+    Act: acme (account 1): blocked: notification email from o***@else.example#77dfa5 to d***@agency.example#1ec2c8: account 1 bears the name, but may be somebody else's: its notification email is o***@else.example#77dfa5, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in the manifest (AdoptionNeeded)
     Next: bursar explain acme
 
-    OK: acme (account 1): over: blocked (AdoptionNeeded): take the account over
+    OK: acme (account 1): over: blocked (AdoptionNeeded): notification email from o***@else.example#77dfa5 to d***@agency.example#1ec2c8
     "#);
 }
 
@@ -78,7 +78,7 @@ async fn what_is_held_is_announced_goes_ahead_in_its_time_and_no_restart_moves_t
     daemon.stop();
     let told = receiver.texts().join("\n\n").replace(&first, "TIME UTC");
     insta::assert_snapshot!(told, @"
-    Note: acme (account 1): subscribe to teams-v2-monthly with 2 seats and 1 more: held until TIME UTC for second thoughts; to stop it: revert, or bursar freeze
+    Note: acme (account 1): subscribe to teams-v2-monthly with 1 seat and 1 more: held until TIME UTC for second thoughts; to stop it: revert, or bursar freeze
     Next: bursar explain acme
     ");
 }
@@ -113,8 +113,10 @@ async fn what_a_hand_changed_is_told_apart_in_log_history_and_notification() {
     let mut daemon = Running::start(world.command(&args));
     daemon.wait_for("1 client: 1 in sync", SOON);
     // By the manifest.
-    let named =
-        manifest("acme", &[]).replace("accountName: Client acme", "accountName: Acme\n  previousNames: [Client acme]");
+    let named = manifest("acme", &[]).replace(
+        "accountName: Client acme",
+        "accountName: Acme\n  previousNames: [Client acme]\n  previousNotificationEmails: [else@agency.example]",
+    );
     world.write("acme.yaml", &named);
     daemon.wait_for("renamed to Acme", SOON);
     // By hand.

@@ -70,19 +70,19 @@ async fn one_gets_json_another_slacks_form_and_neither_sees_an_address_or_a_ment
           "account_id": "17"
         }
       ],
-      "message": "number 1: add j***@acme.example#d05c03 <!channel> & so on",
+      "message": "number 1: add j***@acme.example#cd5dec <!channel> & so on",
       "next": "bursar explain acme",
       "revision": "0123456789abcdef0123456789abcdef01234567",
       "at": "2026-11-25T10:00:00Z",
       "since": "2026-11-25T09:00:00Z",
       "times": 1,
-      "text": "Act: acme (account 17): number 1: add j***@acme.example#d05c03 <!channel> & so on\nNext: bursar explain acme\nCommit: 0123456789ab"
+      "text": "Act: acme (account 17): number 1: add j***@acme.example#cd5dec <!channel> & so on\nNext: bursar explain acme\nCommit: 0123456789ab"
     }
     "#);
     let got = slack.wait_for(1, SOON).await.remove(0);
     insta::assert_json_snapshot!(got.body, @r#"
     {
-      "text": "Act: acme (account 17): number 1: add j***@acme.example#d05c03 &lt;!channel&gt; &amp; so on\nNext: bursar explain acme\nCommit: 0123456789ab",
+      "text": "Act: acme (account 17): number 1: add j***@acme.example#cd5dec &lt;!channel&gt; &amp; so on\nNext: bursar explain acme\nCommit: 0123456789ab",
       "mrkdwn": false,
       "link_names": false,
       "unfurl_links": false,

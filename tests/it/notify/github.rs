@@ -67,7 +67,7 @@ async fn each_change_of_a_commits_state_is_told_once_by_githubs_rules() {
     let mut daemon = Running::start(world.command(&args));
     daemon.wait_for("1 client: 1 in sync", SOON);
     github.wait_for(1, SOON).await;
-    // A person is added who has not signed up: that waits, and is nobody's failure.
+    // The notification email is a member's, too: the last good version stays in force.
     let taken = "clash@agency.example";
     let edited =
         manifest.replace("dns+acme@agency.example", taken).replace("- jane@acme.example", &format!("- {taken}"));
@@ -96,6 +96,6 @@ async fn each_change_of_a_commits_state_is_told_once_by_githubs_rules() {
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
     FIRST "success" "1 client: 1 in sync"
-    SECOND "failure" "1 client: 1 invalid"
+    SECOND "failure" "1 not as this commit says, which does not hold; 1 client: 1 in sync"
     "#);
 }

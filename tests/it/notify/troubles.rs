@@ -58,7 +58,7 @@ fn a_failure_is_told_after_the_third_try_and_none_that_ended_before() {
     assert!(told(&mut ledger, 1, of(&World::in_agreement(vec![client("acme", &[])]), 0)).is_empty());
     assert!(told(&mut ledger, 2, of(&failing, 2)).is_empty());
     insta::assert_snapshot!(told(&mut ledger, 3, of(&failing, 3)).join(""), @"
-    Trouble: acme: failing: subscribe to teams-v2-monthly with 1 seat: the server said so (it came and went 2 times since it was last told)
+    Trouble: acme: failing: subscribe to teams-v2-monthly with 1 seat: the server said so
     Next: bursar explain acme
     ");
 }

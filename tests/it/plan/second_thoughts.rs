@@ -71,6 +71,17 @@ fn a_freeze_drops_what_is_held_and_its_time_begins_anew() {
 }
 
 #[test]
+fn a_plan_that_does_what_is_held_is_refused() {
+    let world = World::in_agreement(vec![client("acme", &[JANE])]).with(|w| {
+        w.members(0).truncate(1);
+        w.sign_up(&[JANE]);
+    });
+    let (free, held) = (world.plan(), hold(world));
+    let faults: Vec<String> = bursar::plan::lint(&free, &held.inputs()).iter().map(ToString::to_string).collect();
+    assert_eq!(faults, ["acme: AddMember is planned while it is held"]);
+}
+
+#[test]
 fn of_one_client_nothing_goes_ahead_piecemeal() {
     let joe = "joe@acme.example";
     let world = World::in_agreement(vec![client("acme", &[JANE, joe])]).with(|w| {
@@ -132,6 +143,10 @@ fn what_a_hand_changed_is_told_apart_from_what_a_manifest_changed() {
     People who get full access
       jane@acme.example: acme
       new@acme.example: acme
+
+    Drift
+      acme (1): eve@else.example is a member with full access, and no manifest lists them
+      acme (1): joe@acme.example is a member with full access, and no manifest lists them
 
     List price a month in USD: 87.00 now, 87.00 after, 0.00
     Plan: 1 to update, 2 to remove, 2 to add; 5 requests.
