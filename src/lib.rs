@@ -11,7 +11,9 @@ pub mod execute;
 pub mod export;
 pub mod journal;
 pub mod notify;
+pub mod pin;
 pub mod plan;
+pub mod snapshot;
 pub mod source;
 pub mod web;
 

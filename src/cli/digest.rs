@@ -9,10 +9,11 @@ use crate::controller::Reconciler;
 use crate::domain::mask;
 use crate::notify::{digest, digest_json, digest_text};
 
-use super::api::{ApiArgs, PolicyArgs};
+use super::api::ApiArgs;
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
+use super::policy::PolicyArgs;
 use super::ui::Ui;
 
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,7 @@ enum Output {
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
+    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     let (wanted, _) = args.manifests.load(ui)?;
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let keeping = args.rules.keeping(&opened, Purpose::Plan);
@@ -51,7 +53,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
-        args.policy.policy(args.api.is_sandbox()),
+        policy,
         args.manifests.selector(),
         keeping,
         fastrand::u64(..),

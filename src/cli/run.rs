@@ -54,7 +54,7 @@ const INTRODUCTION: Duration = Duration::from_secs(5);
 pub async fn run(args: Args, ui: Ui) -> CliResult {
     let fleets = match &args.config {
         Some(file) => fleet::read(file)?,
-        None => vec![Fleet { name: "default".to_owned(), args: args.fleet.clone() }.check()?],
+        None => vec![Fleet::new("default".to_owned(), args.fleet.clone())?],
     };
     if args.lease < SHORTEST_LEASE {
         return Err(CliError::new("--lease is at least 1s"));
@@ -191,11 +191,11 @@ async fn hold(
 }
 
 fn daemon(fleet: &Fleet, keeping: Keeping, connection: &Connection) -> Daemon {
-    let FleetArgs { manifests, mode, interval, poll, parallelism, hold: _, api, policy, rules: _ } = &fleet.args;
+    let FleetArgs { manifests, mode, interval, poll, parallelism, hold: _, api: _, policy: _, rules: _ } = &fleet.args;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
-        policy.policy(api.is_sandbox()),
+        fleet.policy.clone(),
         manifests.selector(),
         keeping,
         fastrand::u64(..),

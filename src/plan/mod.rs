@@ -12,12 +12,14 @@ mod known;
 mod lint;
 mod manual;
 mod matching;
+mod multiplied;
 mod policy;
 mod price;
 mod prices;
 mod rails;
 mod renames;
 pub mod render;
+pub mod saved;
 mod selector;
 mod snapshot;
 mod tree;
@@ -26,7 +28,7 @@ mod words;
 pub use cause::{Applied, Cause, Marks, applied};
 pub use checked::checked;
 pub use cost::{list_price, monthly_change};
-pub use decide::{Inputs, plan, state_of};
+pub use decide::{Inputs, may_adopt, plan, state_of};
 pub use digest::of_wanted as wanted_digest;
 pub use hold::{Clocks, clocks, is_held_first};
 pub use known::{
@@ -35,11 +37,11 @@ pub use known::{
 };
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
-pub use policy::{Adopt, Policy};
+pub use policy::{Adopt, AllowedPlans, MaxRemovals, Policy, PolicyFile, policy_schema};
 pub use selector::{Selector, SelectorError};
 pub use snapshot::{ObservedAccount, Reading, Snapshot};
 pub use tree::{
-    AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Notice, Op, Plan,
-    Reason, Requests, Summary, Told, TrippedRail, Unmanaged,
+    AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Multiplied,
+    Notice, Op, Plan, Reason, Requests, Summary, Told, TrippedRail, Unmanaged,
 };
 pub use words::describe;

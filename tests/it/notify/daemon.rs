@@ -128,7 +128,7 @@ async fn what_a_hand_changed_is_told_apart_in_log_history_and_notification() {
     daemon.stop();
     let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
     assert_eq!(told[0].body["kind"], "drift");
-    insta::assert_snapshot!(receiver.texts().join("\n\n").replace(&day, "TODAY"), @"Note: acme (account 1): notification email is now d***@agency.example#b6bdbb; set back: changed elsewhere since TODAY");
+    insta::assert_snapshot!(receiver.texts().join("\n\n").replace(&day, "TODAY"), @"Note: acme (account 1): notification email is now d***@agency.example#1ec2c8; set back: changed elsewhere since TODAY");
     let history = world.run(&["history", "-o", "json"]).await.expect(0).json().to_string();
     let done: Vec<&str> =
         history.split('"').filter(|part| part.contains("rename ") || part.contains("set back")).collect();
