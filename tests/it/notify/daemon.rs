@@ -33,7 +33,7 @@ async fn what_is_blocked_is_told_once_over_restarts_and_so_is_its_end() {
     receiver.wait_for(2, SOON).await;
     daemon.stop();
     insta::assert_snapshot!(receiver.texts().join("\n\n"), @r#"
-    Act: acme (account 1): blocked: notification email from o***@else.example#77dfa5 to d***@agency.example#1ec2c8: account 1 bears the name, but may be somebody else's: its notification email is o***@else.example#77dfa5, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in the manifest (AdoptionNeeded)
+    Act: acme (account 1): blocked: notification email from o***@else.example#77dfa5 to d***@agency.example#1ec2c8: account 1 bears the name, but may be somebody else's: its notification email is o***@else.example#77dfa5, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in the manifest (bursar pin --take-over acme does) (AdoptionNeeded)
     Next: bursar explain acme
 
     OK: acme (account 1): over: blocked (AdoptionNeeded): notification email from o***@else.example#77dfa5 to d***@agency.example#1ec2c8

@@ -129,7 +129,7 @@ fn what_is_the_fleets_is_told_for_the_fleet_and_not_for_each_client() {
     let digest = railed.plan().digest;
     let told = told(&mut ledger, 1, of(&railed, 0)).join("\n\n").replace(&digest, "DIGEST");
     insta::assert_snapshot!(told, @"
-    Act: --max-creates 1: 2 accounts would be created, and none of them is; look why, then let this plan pass by its digest (--approve), or set another value
+    Act: --max-creates 1: 2 accounts would be created, and none of them is; look why, then let this plan pass by its digest (--approve), or set --max-creates 2
     Next: look why; to let it pass: bursar approve DIGEST
 
     OK: over: all writes are stopped
