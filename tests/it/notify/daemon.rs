@@ -72,7 +72,7 @@ async fn what_is_held_is_announced_goes_ahead_in_its_time_and_no_restart_moves_t
     let mut daemon = Running::start(world.command(&args));
     daemon.wait_for("held until", SOON);
     assert_eq!(until(&daemon.log()), first, "its time stands in the journal");
-    daemon.wait_for("added jane@acme.example", SOON);
+    daemon.wait_for("added j***@acme.example", SOON);
     assert!(begun.elapsed() > Duration::from_secs(8), "{:?}", begun.elapsed());
     daemon.wait_for("1 client: 1 in sync", SOON);
     daemon.stop();
