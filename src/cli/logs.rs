@@ -11,7 +11,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::domain::mask;
@@ -96,7 +96,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Fields { message, client, rest } = fields;
@@ -107,7 +107,17 @@ where
         if let Some(client) = client {
             write!(out, "{client}: ")?;
         }
-        writeln!(out, "{message}{rest}")
+        write!(out, "{message}{rest}")?;
+        for span in context.event_scope().into_iter().flatten() {
+            // Spans of ours alone: those of libraries are theirs to debug.
+            let ours = span.metadata().target().starts_with("bursar");
+            if let (true, Some(fields)) = (ours, span.extensions().get::<FormattedFields<N>>())
+                && !fields.is_empty()
+            {
+                write!(out, " {fields}")?;
+            }
+        }
+        writeln!(out)
     }
 }
 

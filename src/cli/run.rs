@@ -10,14 +10,15 @@ use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::controller::{Ask, Daemon, Keeping, Mode, Reconciler, Shares, Timing, Turn, Watch};
+use crate::controller::{Ask, Daemon, Keeping, Mode, Reconciler, Shares, Source, Timing, Turn, Watch};
 use crate::execute;
-use crate::journal::ScopeId;
+use crate::journal::{JournalId, ScopeId};
 use crate::provider::Identity;
 
 use super::api::Connection;
 use super::error::{CliError, CliResult};
 use super::fleet::{self, Fleet, FleetArgs};
+use super::git::GitSource;
 use super::keeping::{JournalArgs, Opened, Purpose};
 use super::listen::{ListenArgs, Listener};
 use super::notify::{Notices, NotifyArgs};
@@ -29,7 +30,7 @@ pub struct Args {
     #[command(flatten)]
     fleet: FleetArgs,
     /// Several fleets, each with its own source, API, token and rails: a file of the operator's
-    #[arg(long, env = "BURSAR_CONFIG", value_name = "FILE", conflicts_with = "paths")]
+    #[arg(long, env = "BURSAR_CONFIG", value_name = "FILE", conflicts_with_all = ["paths", "git"])]
     config: Option<PathBuf>,
     #[command(flatten)]
     journal: JournalArgs,
@@ -64,7 +65,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await?;
     let mut runs = Vec::new();
     for fleet in &fleets {
-        for path in &fleet.args.manifests.paths {
+        for path in fleet.paths() {
             args.journal.check_lock(path, opened.journal.as_ref())?;
         }
         let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
@@ -103,7 +104,9 @@ async fn hold_all(
         .map(|(fleet, keeping, connection)| {
             let (look, asked) = mpsc::channel(ASKS);
             looks.push(look);
-            hold(fleet, keeping, connection, Arc::clone(&shares), &tokens, asked, cancel.clone(), notices)
+            let duty =
+                Duty { fleet, keeping, connection, journal: opened.journal.id(), notices, several: runs.len() > 1 };
+            hold(duty, Arc::clone(&shares), &tokens, asked, cancel.clone())
         })
         .collect();
     let urls = runs.iter().map(|(_, _, connection)| connection.api.url.clone()).collect();
@@ -129,6 +132,8 @@ fn announce(fleet: &Fleet, connection: &Connection, several: bool) {
         api = connection.api.url,
         mode = ?fleet.args.mode,
         interval_s = fleet.args.interval.as_secs(),
+        git = fleet.branch.as_ref().map(|followed| followed.address.to_string()),
+        branch = fleet.branch.as_ref().map(|followed| followed.branch.to_string()),
         "started"
     );
     if let Some(sandbox) = &connection.sandbox {
@@ -136,19 +141,27 @@ fn announce(fleet: &Fleet, connection: &Connection, several: bool) {
     }
 }
 
+/// A fleet, and what it is kept with.
+#[derive(Clone, Copy)]
+struct Duty<'a> {
+    fleet: &'a Fleet,
+    keeping: &'a Keeping,
+    connection: &'a Connection,
+    journal: &'a JournalId,
+    notices: &'a Notices,
+    /// It is one of several, and named to whoever is told of it.
+    several: bool,
+}
+
 /// Runs a fleet whenever it is our turn, until we are stopped.
-#[expect(clippy::too_many_arguments, reason = "each is another party to the run of a fleet")]
 async fn hold(
-    fleet: &Fleet,
-    keeping: &Keeping,
-    connection: &Connection,
+    duty: Duty<'_>,
     shares: Arc<Shares>,
     tokens: &Tokens,
     mut looks: mpsc::Receiver<Ask>,
     cancel: CancellationToken,
-    notices: &Notices,
 ) {
-    let name = tokens.several.then_some(fleet.name.as_str());
+    let Duty { fleet, keeping, connection, .. } = duty;
     let leased = !keeping.alone && !keeping.dry;
     let mut lease = String::new();
     if leased || tokens.several {
@@ -167,16 +180,14 @@ async fn hold(
         lease = format!("{scope}/{}", fleet.name);
     }
     if !leased {
-        let daemon = daemon(fleet, keeping.clone(), connection).telling(notices.herald(name));
-        daemon.run(Watch::start(), &mut looks, cancel).await;
+        duty.fulfil(&mut looks, cancel).await;
         return;
     }
     let mut turn = Turn::new(shares, lease);
     while turn.come(&cancel).await {
         tracing::info!(fleet = fleet.name, owner = %keeping.owner, "this replica holds the fleet");
         let ours = cancel.child_token();
-        let daemon = daemon(fleet, keeping.clone(), connection).telling(notices.herald(name));
-        let mut running = Box::pin(daemon.run(Watch::start(), &mut looks, ours.clone()));
+        let mut running = Box::pin(duty.fulfil(&mut looks, ours.clone()));
         tokio::select! {
             () = &mut running => {}
             () = turn.keep(&cancel) => {
@@ -190,23 +201,40 @@ async fn hold(
     }
 }
 
-fn daemon(fleet: &Fleet, keeping: Keeping, connection: &Connection) -> Daemon {
-    let FleetArgs { manifests, mode, interval, poll, parallelism, hold: _, api: _, policy: _, rules: _ } = &fleet.args;
-    let mut reconciler = Reconciler::new(
-        connection.api.clone(),
-        connection.reader(),
-        fleet.policy.clone(),
-        manifests.selector(),
-        keeping,
-        fastrand::u64(..),
-    );
-    reconciler.options = execute::Options { parallelism: usize::from(*parallelism), ..execute::Options::default() };
-    let writer = match mode {
-        Mode::Apply => Some(connection.writer()),
-        Mode::Report => None,
-    };
-    let timing = Timing { interval: *interval, poll: *poll };
-    Daemon::new(reconciler, writer, Arc::new(manifests.clone()), Arc::new(LogProgress), timing, fastrand::u64(..))
+impl Duty<'_> {
+    /// Keeps the fleet until it is cancelled, and follows its branch meanwhile.
+    async fn fulfil(self, looks: &mut mpsc::Receiver<Ask>, cancel: CancellationToken) {
+        let FleetArgs { manifests, git, .. } = &self.fleet.args;
+        let Some(branch) = self.fleet.branch.clone() else {
+            return self.daemon(Arc::new(manifests.clone())).run(Watch::start(), looks, cancel).await;
+        };
+        let source = GitSource::new(branch, git.interval(), manifests, self.journal.clone(), cancel.clone());
+        let source = Arc::new(source);
+        let daemon = self.daemon(Arc::clone(&source) as Arc<dyn Source>);
+        tokio::join!(source.follow(&cancel), daemon.run(Watch::start(), looks, cancel.clone()));
+    }
+
+    fn daemon(self, source: Arc<dyn Source>) -> Daemon {
+        let Self { fleet, keeping, connection, journal: _, notices, several } = self;
+        let FleetArgs { manifests, git: _, mode, interval, poll, parallelism, hold: _, api: _, policy: _, rules: _ } =
+            &fleet.args;
+        let mut reconciler = Reconciler::new(
+            connection.api.clone(),
+            connection.reader(),
+            fleet.policy.clone(),
+            manifests.selector(),
+            keeping.clone(),
+            fastrand::u64(..),
+        );
+        reconciler.options = execute::Options { parallelism: usize::from(*parallelism), ..execute::Options::default() };
+        let writer = match mode {
+            Mode::Apply => Some(connection.writer()),
+            Mode::Report => None,
+        };
+        let timing = Timing { interval: *interval, poll: *poll };
+        let herald = notices.herald(several.then_some(fleet.name.as_str()));
+        Daemon::new(reconciler, writer, source, Arc::new(LogProgress), timing, fastrand::u64(..)).telling(herald)
+    }
 }
 
 /// Whose token it is: a lease is of a scope, and only the server tells it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use crate::domain::ClientName;
 use crate::execute::Progress;
@@ -21,18 +22,27 @@ use super::pass::{Looked, PassError, Reconciler};
 use super::watch::Watch;
 
 /// Where manifests come from, read again at each hint.
+#[async_trait::async_trait]
 pub trait Source: Send + Sync {
-    /// Reads everything. An `Err` is a source that cannot be read: everyone's last good
-    /// version stays in force.
+    /// Reads everything; `None` where it is certain that nothing changed since. An `Err` is a
+    /// source that cannot be read: everyone's last good version stays in force.
     ///
     /// # Errors
     /// In words for the log.
-    fn read(&self) -> Result<Reading, String>;
+    fn read(&self) -> Result<Option<Reading>, String>;
 
-    /// The commit that was read, where there is one: for the history.
+    /// The commit that was read, where a reading does not say it: for the history.
     fn revision(&self) -> Option<String> {
         None
     }
+
+    /// Ends when there may be something new to read, where the source knows.
+    async fn changed(&self) {
+        std::future::pending().await
+    }
+
+    /// Somebody wants to know now: a source that looks by itself looks at once.
+    fn hurry(&self) {}
 }
 
 /// One reading of a source.
@@ -44,6 +54,8 @@ pub struct Reading {
     pub findings: Vec<Finding>,
     /// The directories to watch.
     pub watched: Vec<std::path::PathBuf>,
+    /// The commit that this is, where the source knows.
+    pub revision: Option<String>,
 }
 
 /// Whether anything is written.
@@ -90,6 +102,8 @@ pub struct Daemon {
     held: Held,
     findings: Vec<String>,
     source_trouble: Option<String>,
+    /// The commit that is in force, in short, where the source says it.
+    commit: Option<String>,
     /// The source was read at least once: before, nobody knows who is wanted.
     ever_read: bool,
     api_trouble: Option<String>,
@@ -141,6 +155,7 @@ impl Daemon {
             held: Held::default(),
             findings: Vec::new(),
             source_trouble: None,
+            commit: None,
             ever_read: false,
             api_trouble: None,
             announcer: Announcer::default(),
@@ -169,6 +184,7 @@ impl Daemon {
         look: &mut tokio::sync::mpsc::Receiver<Ask>,
         cancel: CancellationToken,
     ) {
+        let source = Arc::clone(&self.source);
         self.read(&mut watch).await;
         self.pass(Scope::Everything, &cancel).await;
         while !cancel.is_cancelled() {
@@ -193,6 +209,7 @@ impl Daemon {
                     Ask::Operator => {
                         tracing::info!("asked to look at everything again");
                         self.reconciler.memory().forget_all();
+                        source.hurry();
                         self.read(&mut watch).await;
                         Some(Scope::Everything)
                     }
@@ -202,6 +219,7 @@ impl Daemon {
                     }
                 },
                 () = watch.changed() => self.read(&mut watch).await,
+                () = source.changed() => self.read(&mut watch).await,
                 () = tokio::time::sleep_until(self.next_poll) => self.read(&mut watch).await,
                 () = tokio::time::sleep_until(self.next_full) => {
                     self.read(&mut watch).await;
@@ -250,10 +268,15 @@ impl Daemon {
         if self.source_trouble.take().is_some() {
             tracing::info!("the manifests can be read again");
         }
+        let reading = reading?;
         self.ever_read = true;
         self.unread = 0;
         watch.set(reading.watched);
-        self.tell_findings(&reading.findings);
+        let stated = reading.revision.is_some();
+        if stated {
+            self.take_revision(reading.revision);
+        }
+        self.span().in_scope(|| self.tell_findings(&reading.findings));
         let held = self.held.take(reading.wanted);
         let mut changed = changed_clients(&self.held.wanted, &held.wanted);
         changed.extend(held.kept.keys().filter(|client| !self.held.kept.contains_key(*client)).cloned());
@@ -267,7 +290,7 @@ impl Daemon {
             self.reconciler.memory().forget(&client.name);
         }
         self.held = held;
-        if fewer || leaving || !changed.is_empty() {
+        if !stated && (fewer || leaving || !changed.is_empty()) {
             let source = Arc::clone(&self.source);
             self.reconciler.revision = tokio::task::spawn_blocking(move || source.revision()).await.ok().flatten();
         }
@@ -283,9 +306,26 @@ impl Daemon {
         }
     }
 
+    /// Notes the commit that is in force from now on, and says so.
+    fn take_revision(&mut self, revision: Option<String>) {
+        let commit = revision.as_deref().map(short).unwrap_or_default().to_owned();
+        if self.reconciler.revision != revision {
+            let before = self.commit.as_deref();
+            tracing::info!(commit, before, "the commit is in force");
+        }
+        self.commit = Some(commit);
+        self.reconciler.revision = revision;
+    }
+
+    /// What stands behind each line of a pass: the commit, where the source says it.
+    fn span(&self) -> Span {
+        self.commit.as_deref().map_or_else(Span::none, |commit| tracing::info_span!("pass", %commit))
+    }
+
     fn unreadable(&mut self, trouble: String) -> Option<Scope> {
         self.unread = self.unread.saturating_add(1);
         if self.source_trouble.as_ref() != Some(&trouble) {
+            let _in_force = self.span().entered();
             tracing::warn!("{trouble}; every client's last good version stays in force");
             self.source_trouble = Some(trouble);
         }
@@ -310,6 +350,11 @@ impl Daemon {
 
     /// One pass: look, then carry out or report, then tell what changed.
     async fn pass(&mut self, scope: Scope, cancel: &CancellationToken) {
+        let span = self.span();
+        self.pass_through(scope, cancel).instrument(span).await;
+    }
+
+    async fn pass_through(&mut self, scope: Scope, cancel: &CancellationToken) {
         if !self.ever_read {
             self.next_full = Instant::now() + self.timing.poll;
             return;
@@ -416,4 +461,9 @@ impl Daemon {
             self.api_trouble = Some(line);
         }
     }
+}
+
+/// A commit for people.
+fn short(revision: &str) -> &str {
+    revision.get(..12).unwrap_or(revision)
 }

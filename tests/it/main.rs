@@ -6,6 +6,7 @@
 
 mod adopting;
 mod charges;
+mod ci;
 mod conformance;
 mod converge;
 mod daemon;
@@ -20,6 +21,7 @@ mod generated_doctor;
 mod generated_history;
 mod generated_openapi;
 mod generated_plan;
+mod git;
 mod hostile;
 mod isolation;
 mod journal;
