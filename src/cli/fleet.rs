@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::controller::Mode;
 use crate::plan::Policy;
+use crate::provider::USUAL_RESERVE;
 use crate::source::git;
 
 use super::api::ApiArgs;
@@ -44,6 +45,15 @@ pub struct FleetArgs {
     /// Hold what costs money or grants access for so long after it is first planned
     #[arg(long, env = "BURSAR_HOLD", value_name = "DURATION", value_parser = super::duration)]
     pub hold: Option<Duration>,
+    /// The part of the quota of requests that is kept for people and for finishing what was begun, in percent
+    #[arg(
+        long,
+        env = "BURSAR_QUOTA_RESERVE",
+        value_name = "PERCENT",
+        default_value_t = USUAL_RESERVE,
+        value_parser = clap::value_parser!(u8).range(0..=90)
+    )]
+    pub quota_reserve: u8,
     #[command(flatten)]
     pub api: ApiArgs,
     #[command(flatten)]

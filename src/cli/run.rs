@@ -216,11 +216,12 @@ impl Duty<'_> {
 
     fn daemon(self, source: Arc<dyn Source>) -> Daemon {
         let Self { fleet, keeping, connection, journal: _, notices, several } = self;
-        let FleetArgs { manifests, git: _, mode, interval, poll, parallelism, hold: _, api: _, policy: _, rules: _ } =
-            &fleet.args;
+        let FleetArgs { manifests, git: _, mode, interval, poll, parallelism, quota_reserve, .. } = &fleet.args;
+        let reader = connection.reader();
+        reader.pace(*quota_reserve);
         let mut reconciler = Reconciler::new(
             connection.api.clone(),
-            connection.reader(),
+            reader,
             fleet.policy.clone(),
             manifests.selector(),
             keeping.clone(),

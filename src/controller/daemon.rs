@@ -13,12 +13,13 @@ use crate::domain::ClientName;
 use crate::execute::Progress;
 use crate::manifest::{Finding, Severity, Wanted};
 use crate::plan::{AccountState, Plan};
-use crate::provider::{ApiErrorKind, Write};
+use crate::provider::{ApiErrorKind, Class, Write};
 
 use super::announce::Announcer;
 use super::herald::Herald;
 use super::last_good::{Held, changed_clients};
-use super::pass::{Looked, PassError, Reconciler};
+use super::pass::{Looked, PassError, Reconciler, Report};
+use super::rolling::Freshness;
 use super::watch::Watch;
 
 /// Where manifests come from, read again at each hint.
@@ -89,6 +90,9 @@ pub struct Timing {
 /// Looks that webhooks ask for are so far apart: whoever sends many spends no quota with them.
 const HINTS_APART: Duration = Duration::from_secs(15);
 
+/// A pass that goes on for so long gives way to an edit.
+const LONG_PASS: Duration = Duration::from_secs(30);
+
 /// More clients than this are looked at through the list: it is cheaper.
 const ONE_BY_ONE: usize = 20;
 
@@ -116,6 +120,8 @@ pub struct Daemon {
     /// When everything was last looked at.
     looked: Option<Instant>,
     next_full: Instant,
+    /// What the next look at everything is for.
+    full_class: Class,
     next_poll: Instant,
     full_tries: u32,
     chance: fastrand::Rng,
@@ -130,8 +136,8 @@ impl std::fmt::Debug for Daemon {
 /// What a pass is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
-    /// The complete list and every client.
-    Everything,
+    /// The complete list and every client, with requests of this class.
+    Everything(Class),
     /// Some clients only.
     Clients(BTreeSet<ClientName>),
 }
@@ -146,6 +152,8 @@ impl Daemon {
         timing: Timing,
         seed: u64,
     ) -> Self {
+        let mut reconciler = reconciler;
+        reconciler.freshness = Some(Freshness::of(timing.interval));
         Self {
             reconciler,
             writer,
@@ -164,6 +172,7 @@ impl Daemon {
             troubled: 0,
             looked: None,
             next_full: Instant::now(),
+            full_class: Class::Background,
             next_poll: Instant::now(),
             full_tries: 0,
             chance: fastrand::Rng::with_seed(seed),
@@ -186,7 +195,7 @@ impl Daemon {
     ) {
         let source = Arc::clone(&self.source);
         self.read(&mut watch).await;
-        self.pass(Scope::Everything, &cancel).await;
+        self.pass(Scope::Everything(Class::Changed), &mut watch, &cancel).await;
         while !cancel.is_cancelled() {
             let due = self.reconciler.memory().next_due();
             let next_due = async {
@@ -210,8 +219,9 @@ impl Daemon {
                         tracing::info!("asked to look at everything again");
                         self.reconciler.memory().forget_all();
                         source.hurry();
+                        self.reconciler.forget_terms();
                         self.read(&mut watch).await;
-                        Some(Scope::Everything)
+                        Some(Scope::Everything(Class::Changed))
                     }
                     Ask::Hint => {
                         self.hinted();
@@ -223,7 +233,7 @@ impl Daemon {
                 () = tokio::time::sleep_until(self.next_poll) => self.read(&mut watch).await,
                 () = tokio::time::sleep_until(self.next_full) => {
                     self.read(&mut watch).await;
-                    Some(Scope::Everything)
+                    Some(Scope::Everything(self.full_class))
                 }
                 () = digest_due => None,
                 // Last, so that a thousand clients who are due one after the other keep
@@ -233,7 +243,7 @@ impl Daemon {
                 }
             };
             match scope {
-                Some(scope) => self.pass(scope, &cancel).await,
+                Some(scope) => self.pass(scope, &mut watch, &cancel).await,
                 None => self.tell_standing().await,
             }
             self.herald.digest(&self.reconciler, &self.held.wanted).await;
@@ -252,6 +262,7 @@ impl Daemon {
         if self.api_trouble.is_none() {
             let soonest = self.looked.map_or_else(Instant::now, |looked| looked + HINTS_APART);
             self.next_full = self.next_full.min(soonest);
+            self.full_class = self.full_class.min(Class::Changed);
         }
     }
 
@@ -298,7 +309,7 @@ impl Daemon {
             self.reconciler.memory().forget(client);
         }
         if leaving {
-            Some(Scope::Everything)
+            Some(Scope::Everything(Class::Changed))
         } else if changed.is_empty() && !fewer {
             None
         } else {
@@ -349,15 +360,28 @@ impl Daemon {
     }
 
     /// One pass: look, then carry out or report, then tell what changed.
-    async fn pass(&mut self, scope: Scope, cancel: &CancellationToken) {
+    async fn pass(&mut self, scope: Scope, watch: &mut Watch, cancel: &CancellationToken) {
         let span = self.span();
-        self.pass_through(scope, cancel).instrument(span).await;
+        self.pass_through(scope, watch, cancel).instrument(span).await;
     }
 
-    async fn pass_through(&mut self, scope: Scope, cancel: &CancellationToken) {
+    async fn pass_through(&mut self, scope: Scope, watch: &mut Watch, cancel: &CancellationToken) {
         if !self.ever_read {
             self.next_full = Instant::now() + self.timing.poll;
             return;
+        }
+        if scope == Scope::Everything(Class::Background) {
+            // A list is not begun that would have to wait in the middle.
+            let wait = self.reconciler.outlook(Class::Background);
+            if !wait.is_zero() {
+                self.next_full = Instant::now() + wait;
+                return;
+            }
+        }
+        match &scope {
+            // Whoever is due is looked at with all the others.
+            Scope::Everything(_) => drop(self.reconciler.memory().take_due(Instant::now())),
+            Scope::Clients(clients) => self.reconciler.memory().take(clients, Instant::now()),
         }
         let only = match self.look(scope).await {
             Ok(only) => only,
@@ -368,13 +392,20 @@ impl Daemon {
         };
         let wanted = self.held.wanted.clone();
         let done = match &self.writer {
-            Some(writer) => self
-                .reconciler
-                .converge(&wanted, only.as_ref(), writer.as_ref(), self.progress.as_ref(), cancel)
-                .await
-                .map(|report| (report.plan, report.left, report.trouble)),
+            Some(writer) => {
+                let stop = cancel.child_token();
+                let passing =
+                    self.reconciler.converge(&wanted, only.as_ref(), writer.as_ref(), self.progress.as_ref(), &stop);
+                let done = giving_way(passing, watch, self.source.as_ref(), self.timing.interval, &stop).await;
+                if stop.is_cancelled() && !cancel.is_cancelled() {
+                    // What is left goes on with what was read anew; it is part of a write.
+                    (self.next_full, self.full_class) = (Instant::now(), Class::Write);
+                }
+                done.map(|report| (report.plan, report.left, report.trouble))
+            }
             None => {
                 let plan = self.reconciler.plan(&wanted);
+                self.reconciler.memory().rest(Instant::now(), &mut self.chance);
                 plan.map(|plan| (plan.unwrap_or_else(|| unreachable!("just looked")), 0, None))
             }
         };
@@ -395,16 +426,21 @@ impl Daemon {
 
     async fn look(&mut self, scope: Scope) -> Result<Option<BTreeSet<ClientName>>, PassError> {
         let wanted = self.held.wanted.clone();
-        if let Scope::Clients(clients) = scope
+        if let Scope::Clients(clients) = &scope
             && clients.len() <= ONE_BY_ONE
-            && self.reconciler.are_seen(&wanted, &clients)
-            && self.reconciler.look_at(&wanted, &clients).await? == Looked::Fresh
-            && !self.sets_others_free(&wanted, &clients)?
+            && self.reconciler.are_seen(&wanted, clients)
+            && self.reconciler.look_at(&wanted, clients).await? == Looked::Fresh
+            && !self.sets_others_free(&wanted, clients)?
         {
-            return Ok(Some(clients));
+            return Ok(Some(clients.clone()));
         }
-        self.reconciler.observe(&wanted).await?;
+        let class = match scope {
+            Scope::Everything(class) => class,
+            Scope::Clients(_) => Class::Changed,
+        };
+        self.reconciler.observe_as(&wanted, class).await?;
         self.full_tries = 0;
+        self.full_class = Class::Background;
         self.looked = Some(Instant::now());
         self.next_full = Instant::now() + self.timing.interval.mul_f64(1.0 + self.chance.f64() / 20.0);
         Ok(None)
@@ -436,7 +472,7 @@ impl Daemon {
             }
         }
         if left > 0 {
-            tracing::info!(left, "stopped before everything was done; the next start goes on from here");
+            tracing::info!(left, "stopped before everything was done; the next pass goes on from here");
         }
         let looked = plan.accounts.iter().filter(|account| account.state != AccountState::Invalid).count();
         tracing::debug!(clients = looked, requests = plan.requests.spent, "pass done");
@@ -455,6 +491,8 @@ impl Daemon {
             PassError::Lint(_) | PassError::Unkept => self.timing.interval,
         };
         self.next_full = Instant::now() + backoff;
+        let next = self.next_full;
+        self.reconciler.memory().postpone(next, &mut self.chance);
         let line = trouble.to_string();
         if self.api_trouble.as_ref() != Some(&line) {
             tracing::warn!("{line}; nothing is changed, tried again in {} s", backoff.as_secs());
@@ -466,4 +504,28 @@ impl Daemon {
 /// A commit for people.
 fn short(revision: &str) -> &str {
     revision.get(..12).unwrap_or(revision)
+}
+
+/// Lets a pass that goes on for long give way: to an edit after a while, and to another look
+/// at everything after the interval. What is in flight is finished, nothing is begun.
+async fn giving_way(
+    pass: impl Future<Output = Result<Report, PassError>>,
+    watch: &mut Watch,
+    source: &dyn Source,
+    interval: Duration,
+    stop: &CancellationToken,
+) -> Result<Report, PassError> {
+    tokio::pin!(pass);
+    tokio::select! {
+        done = &mut pass => return done,
+        () = tokio::time::sleep(LONG_PASS) => {}
+    }
+    tokio::select! {
+        done = &mut pass => return done,
+        () = watch.changed() => {}
+        () = source.changed() => {}
+        () = tokio::time::sleep(interval.max(LONG_PASS)) => {}
+    }
+    stop.cancel();
+    pass.await
 }

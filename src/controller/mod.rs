@@ -12,6 +12,9 @@ mod ledger;
 mod memory;
 mod observe;
 mod pass;
+mod queue;
+mod report;
+mod rolling;
 mod troubles;
 mod watch;
 
@@ -25,5 +28,8 @@ pub use ledger::{Ledger, Told};
 pub use memory::Memory;
 pub use observe::{observe, observe_all};
 pub use pass::{Looked, PassError, Reconciler, Report};
+pub use queue::{Backoff, Hindrance, Queue};
+pub use report::BudgetReport;
+pub use rolling::{Freshness, Size};
 pub use troubles::{Trouble, troubles};
 pub use watch::Watch;

@@ -44,6 +44,7 @@ mod provider_world;
 mod provider_write;
 mod proxy;
 mod published;
+mod quota;
 mod readme;
 mod replicas;
 mod requests;

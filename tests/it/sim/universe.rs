@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bursar::controller::{Keeping, Reconciler, Report};
+use bursar::controller::{Freshness, Keeping, Reconciler, Report};
 use bursar::domain::{Access, AccountId, AccountName, ClientName, Clock, Email};
 use bursar::execute::Silent;
 use bursar::journal::{Batch, Contents, Event as Step, Journal as _, Put, Row, Rules, State, Word, step};
@@ -417,7 +417,9 @@ impl Process {
             ..Keeping::with(Faulty::new(universe.disk(), life), &format!("life {}", universe.lives))
         };
         let policy = Policy { allow_removals: true, allow_unsubscribe: true, ..Policy::default() };
-        let reconciler = Reconciler::new(api, reader, policy, Selector::default(), keeping, seed);
+        let mut reconciler = Reconciler::new(api, reader, policy, Selector::default(), keeping, seed);
+        // As a daemon does: what was read may be old, and nothing is decided by what is.
+        reconciler.freshness = Some(Freshness::of(Duration::from_secs(300)));
         Self { writer, reconciler }
     }
 
