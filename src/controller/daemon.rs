@@ -218,8 +218,8 @@ impl Daemon {
                     Ask::Operator => {
                         tracing::info!("asked to look at everything again");
                         self.reconciler.memory().forget_all();
-                        source.hurry();
                         self.reconciler.forget_terms();
+                        source.hurry();
                         self.read(&mut watch).await;
                         Some(Scope::Everything(Class::Changed))
                     }
@@ -396,7 +396,14 @@ impl Daemon {
                 let stop = cancel.child_token();
                 let passing =
                     self.reconciler.converge(&wanted, only.as_ref(), writer.as_ref(), self.progress.as_ref(), &stop);
-                let done = giving_way(passing, watch, self.source.as_ref(), self.timing.interval, &stop).await;
+                let source = Arc::clone(&self.source);
+                let edited = async {
+                    tokio::select! {
+                        () = watch.changed() => {}
+                        () = source.changed() => {}
+                    }
+                };
+                let done = giving_way(passing, edited, self.timing.interval, &stop).await;
                 if stop.is_cancelled() && !cancel.is_cancelled() {
                     // What is left goes on with what was read anew; it is part of a write.
                     (self.next_full, self.full_class) = (Instant::now(), Class::Write);
@@ -501,17 +508,11 @@ impl Daemon {
     }
 }
 
-/// A commit for people.
-fn short(revision: &str) -> &str {
-    revision.get(..12).unwrap_or(revision)
-}
-
 /// Lets a pass that goes on for long give way: to an edit after a while, and to another look
 /// at everything after the interval. What is in flight is finished, nothing is begun.
 async fn giving_way(
     pass: impl Future<Output = Result<Report, PassError>>,
-    watch: &mut Watch,
-    source: &dyn Source,
+    edited: impl Future<Output = ()>,
     interval: Duration,
     stop: &CancellationToken,
 ) -> Result<Report, PassError> {
@@ -522,10 +523,14 @@ async fn giving_way(
     }
     tokio::select! {
         done = &mut pass => return done,
-        () = watch.changed() => {}
-        () = source.changed() => {}
+        () = edited => {}
         () = tokio::time::sleep(interval.max(LONG_PASS)) => {}
     }
     stop.cancel();
     pass.await
+}
+
+/// A commit for people.
+fn short(revision: &str) -> &str {
+    revision.get(..12).unwrap_or(revision)
 }
