@@ -34,6 +34,8 @@ mod resolve;
 mod run;
 mod sandbox;
 mod schema;
+#[cfg(unix)]
+mod supervisor;
 mod table;
 mod validate;
 mod webhooks;

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
-use crate::controller::{Ask, Daemon, Keeping, Mode, Reconciler, Shares, Timing, Turn, Watch};
+use crate::controller::{
+    Ask, Board, Daemon, Keeping, Mode, Reconciler, Shares, Source, Tally, Timing, Turn, Watch, hear,
+};
 use crate::execute;
 use crate::journal::ScopeId;
 use crate::provider::Identity;
@@ -18,7 +21,7 @@ use super::api::Connection;
 use super::error::{CliError, CliResult};
 use super::fleet::{self, Fleet, FleetArgs};
 use super::keeping::{JournalArgs, Opened, Purpose};
-use super::listen::{ListenArgs, Listener};
+use super::listen::{Bell, ListenArgs, Listener};
 use super::progress::LogProgress;
 use super::ui::Ui;
 
@@ -41,66 +44,118 @@ pub struct Args {
 /// What a stop may take in all.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 /// Wishes for a look that are kept: one of each kind, with room to spare.
-const ASKS: usize = 4;
+const ASKS: usize = 8;
 /// A shorter lease would be lost to a busy machine.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 /// Between two tries to learn whose token it is, before anything else can begin.
 const INTRODUCTION: Duration = Duration::from_secs(5);
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let fleets = match &args.config {
-        Some(file) => fleet::read(file)?,
-        None => vec![Fleet { name: "default".to_owned(), args: args.fleet.clone() }.check()?],
+    let mut faults = Vec::new();
+    let ready = prepare(&args, ui, &mut faults).await;
+    let Some((posts, opened, listener)) = ready.filter(|_| faults.is_empty()) else {
+        return Err(CliError::several("keep the daemon from starting", faults));
     };
-    if args.lease < SHORTEST_LEASE {
-        return Err(CliError::new("--lease is at least 1s"));
+    for post in &posts {
+        announce(&post.fleet, &post.connection, posts.len() > 1);
     }
-    let writes = fleets.iter().any(|fleet| fleet.args.mode == Mode::Apply);
-    let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await?;
-    let mut runs = Vec::new();
-    for fleet in &fleets {
-        for path in &fleet.args.manifests.paths {
-            args.journal.check_lock(path, opened.journal.as_ref())?;
-        }
-        let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
-        let keeping = fleet.args.rules.keeping(&opened, purpose);
-        let connection = fleet.args.api.connect().await?;
-        announce(fleet, &connection, fleets.len() > 1);
-        runs.push((fleet, keeping, connection));
-    }
-    let listener = args.listen.bind().await?;
-    hold_all(&runs, &opened, args.lease, listener).await;
+    hold_all(&posts, &opened, args.lease, listener).await;
     opened.journal.close().await;
-    for (_, _, connection) in runs {
-        connection.close().await;
+    for post in posts {
+        post.connection.close().await;
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
+/// A fleet, and all that is needed to look after it.
+struct Post {
+    fleet: Fleet,
+    keeping: Keeping,
+    connection: Connection,
+    board: Board,
+}
+
+/// Sets everything up, and puts whatever does not hold to the faults: all of it at once, before
+/// anything is begun. `None` where there is nothing to begin with.
+async fn prepare(
+    args: &Args,
+    ui: Ui,
+    faults: &mut Vec<CliError>,
+) -> Option<(Vec<Post>, Opened, Option<Listener>)> {
+    let fleets = match &args.config {
+        Some(file) => fleet::read(file),
+        None => Fleet { name: "default".to_owned(), args: args.fleet.clone() }.check().map(|fleet| vec![fleet]),
+    };
+    let fleets = fleets.unwrap_or_else(|error| {
+        faults.push(error);
+        Vec::new()
+    });
+    if args.lease < SHORTEST_LEASE {
+        faults.push(CliError::new("--lease is at least 1s"));
+    }
+    let listener = args.listen.bind(faults).await;
+    let writes = fleets.iter().any(|fleet| fleet.args.mode == Mode::Apply);
+    let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await;
+    let opened = opened.map_err(|error| faults.push(error)).ok();
+    let tally = Tally::default();
+    let mut posts = Vec::new();
+    for fleet in fleets {
+        let journal = opened.as_ref().map(|opened| opened.journal.as_ref());
+        for path in &fleet.args.manifests.paths {
+            let checked = journal.map_or(Ok(()), |journal| args.journal.check_lock(path, journal));
+            faults.extend(checked.err());
+        }
+        let connection = match fleet.args.api.connect().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                faults.push(error);
+                continue;
+            }
+        };
+        let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
+        let Some(keeping) = opened.as_ref().map(|opened| fleet.args.rules.keeping(opened, purpose)) else { continue };
+        let reader = connection.reader();
+        let board = Board::new(&fleet.name, fleet.args.mode, &connection.api, reader, tally.clone());
+        posts.push(Post { fleet, keeping, connection, board });
+    }
+    let opened = opened?;
+    if !faults.is_empty() {
+        opened.journal.close().await;
+        return None;
+    }
+    Some((posts, opened, listener))
+}
+
 /// Runs all fleets side by side until a signal stops them.
-async fn hold_all(
-    runs: &[(&Fleet, Keeping, Connection)],
-    opened: &Opened,
-    lease: Duration,
-    listener: Option<Listener>,
-) {
+async fn hold_all(posts: &[Post], opened: &Opened, lease: Duration, listener: Option<Listener>) {
     let cancel = CancellationToken::new();
-    let mut looks = Vec::new();
-    let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), lease, runs.len());
-    let tokens = Tokens { several: runs.len() > 1, claimed: Mutex::default() };
-    let holds: Vec<_> = runs
-        .iter()
-        .map(|(fleet, keeping, connection)| {
-            let (look, asked) = mpsc::channel(ASKS);
-            looks.push(look);
-            hold(fleet, keeping, connection, Arc::clone(&shares), &tokens, asked, cancel.clone())
-        })
-        .collect();
-    let urls = runs.iter().map(|(_, _, connection)| connection.api.url.clone()).collect();
-    let serving = super::listen::serve(listener, Arc::clone(&opened.journal), urls, looks.clone(), cancel.clone());
-    tokio::spawn(super::signals(cancel.clone(), looks));
-    let all = async { tokio::join!(futures::future::join_all(holds), shares.beat(&cancel), serving) };
+    let mut bells = Vec::new();
+    let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), lease, posts.len());
+    let tokens = Tokens { several: posts.len() > 1, claimed: Mutex::default() };
+    let mut holds = Vec::new();
+    for post in posts {
+        let (look, asked) = mpsc::channel(ASKS);
+        let branch = Source::branch(&post.fleet.args.manifests);
+        bells.push(Bell { board: post.board.clone(), look, branch });
+        // Every line that concerns a fleet says which; the formatter leaves out the only one.
+        let span = tracing::info_span!("fleet", fleet = %crate::domain::text::inert(&post.fleet.name));
+        holds.push(hold(post, Arc::clone(&shares), &tokens, asked, cancel.clone()).instrument(span));
+    }
+    let urls = posts.iter().map(|post| post.connection.api.url.clone()).collect();
+    let tally = posts.first().map(|post| post.board.tally().clone()).unwrap_or_default();
+    let journal = Arc::clone(&opened.journal);
+    let serving = super::listen::serve(listener, Arc::clone(&journal), urls, bells.clone(), tally, cancel.clone());
+    let asked = bells.iter().map(|bell| (bell.board.clone(), bell.look.clone())).collect();
+    let asked = hear(journal, asked, cancel.clone());
+    tokio::spawn(super::signals(cancel.clone(), bells.iter().map(|bell| bell.look.clone()).collect()));
+    #[cfg(unix)]
+    if let Some(supervisor) = super::supervisor::Supervisor::from_env() {
+        let boards = bells.iter().map(|bell| bell.board.clone()).collect();
+        tokio::spawn(supervisor.watch(boards, cancel.clone()));
+    }
+    let all =
+        async { tokio::join!(futures::future::join_all(holds), shares.beat(&cancel), serving, asked) };
     tokio::pin!(all);
     tokio::select! {
         _ = &mut all => {}
@@ -129,14 +184,13 @@ fn announce(fleet: &Fleet, connection: &Connection, several: bool) {
 
 /// Runs a fleet whenever it is our turn, until we are stopped.
 async fn hold(
-    fleet: &Fleet,
-    keeping: &Keeping,
-    connection: &Connection,
+    post: &Post,
     shares: Arc<Shares>,
     tokens: &Tokens,
     mut looks: mpsc::Receiver<Ask>,
     cancel: CancellationToken,
 ) {
+    let Post { fleet, keeping, connection, board } = post;
     let leased = !keeping.alone && !keeping.dry;
     let mut lease = String::new();
     if leased || tokens.several {
@@ -144,7 +198,6 @@ async fn hold(
         let scope = ScopeId::of(&identity.scope);
         if let Err(other) = tokens.claim(&scope, &fleet.name) {
             tracing::error!(
-                fleet = fleet.name,
                 "the fleets {} and {other} have one token, so each would take the other's clients for gone; this one \
                  does nothing: list both folders as the paths of one fleet",
                 fleet.name
@@ -155,15 +208,15 @@ async fn hold(
         lease = format!("{scope}/{}", fleet.name);
     }
     if !leased {
-        daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, cancel).await;
+        daemon(post).run(Watch::start(), &mut looks, cancel).await;
         return;
     }
+    board.hold(false);
     let mut turn = Turn::new(shares, lease);
     while turn.come(&cancel).await {
-        tracing::info!(fleet = fleet.name, owner = %keeping.owner, "this replica holds the fleet");
+        tracing::info!(owner = %keeping.owner, "this replica holds the fleet");
         let ours = cancel.child_token();
-        let mut running =
-            Box::pin(daemon(fleet, keeping.clone(), connection).run(Watch::start(), &mut looks, ours.clone()));
+        let mut running = Box::pin(daemon(post).run(Watch::start(), &mut looks, ours.clone()));
         tokio::select! {
             () = &mut running => {}
             () = turn.keep(&cancel) => {
@@ -173,18 +226,20 @@ async fn hold(
                 running.await;
             }
         }
+        board.hold(false);
         turn.go().await;
     }
 }
 
-fn daemon(fleet: &Fleet, keeping: Keeping, connection: &Connection) -> Daemon {
+fn daemon(post: &Post) -> Daemon {
+    let Post { fleet, keeping, connection, board } = post;
     let FleetArgs { manifests, mode, interval, poll, parallelism, api, policy, rules: _ } = &fleet.args;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
         policy.policy(api.is_sandbox()),
         manifests.selector(),
-        keeping,
+        keeping.clone(),
         fastrand::u64(..),
     );
     reconciler.options = execute::Options { parallelism: usize::from(*parallelism), ..execute::Options::default() };
@@ -193,7 +248,8 @@ fn daemon(fleet: &Fleet, keeping: Keeping, connection: &Connection) -> Daemon {
         Mode::Report => None,
     };
     let timing = Timing { interval: *interval, poll: *poll };
-    Daemon::new(reconciler, writer, Arc::new(manifests.clone()), Arc::new(LogProgress), timing, fastrand::u64(..))
+    let (source, progress) = (Arc::new(manifests.clone()), Arc::new(LogProgress));
+    Daemon::new(reconciler, writer, source, progress, timing, fastrand::u64(..), board.clone())
 }
 
 /// Whose token it is: a lease is of a scope, and only the server tells it.

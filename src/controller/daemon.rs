@@ -1,12 +1,16 @@
 //! The continuous loop: a changed file, the interval, an account's own time, a signal. Each
 //! is a hint to look sooner; what is done comes from what is wanted and what is.
 
+mod telling;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::domain::ClientName;
 use crate::execute::Progress;
@@ -15,8 +19,10 @@ use crate::plan::{AccountState, Plan};
 use crate::provider::{ApiErrorKind, Write};
 
 use super::announce::Announcer;
+use super::board::Board;
 use super::last_good::{Held, changed_clients};
 use super::pass::{Looked, PassError, Reconciler};
+use super::tally::Fault;
 use super::watch::Watch;
 
 /// Where manifests come from, read again at each hint.
@@ -30,6 +36,11 @@ pub trait Source: Send + Sync {
 
     /// The commit that was read, where there is one: for the history.
     fn revision(&self) -> Option<String> {
+        None
+    }
+
+    /// The branch that is followed, where there is one: a push to another is no news.
+    fn branch(&self) -> Option<String> {
         None
     }
 }
@@ -46,7 +57,19 @@ pub struct Reading {
 }
 
 /// Whether anything is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    clap::ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Differences are set right.
     #[default]
@@ -55,13 +78,17 @@ pub enum Mode {
     Report,
 }
 
-/// A wish for a look at everything, from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A wish for a look, from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// The operator's: at once, and what is blocked is tried again, too.
+    /// The operator's: at everything, at once, and what is blocked is tried again, too.
     Operator,
-    /// A webhook's: a hint that something may have changed.
+    /// The operator's, for one client.
+    Client(ClientName),
+    /// A webhook's: a hint that something may have changed at the service.
     Hint,
+    /// A webhook's: a hint that the manifests may have changed.
+    Source,
 }
 
 /// When the daemon looks by itself.
@@ -75,6 +102,9 @@ pub struct Timing {
 
 /// Looks that webhooks ask for are so far apart: whoever sends many spends no quota with them.
 const HINTS_APART: Duration = Duration::from_secs(15);
+
+/// Readings of the manifests that webhooks ask for are so far apart.
+const READINGS_APART: Duration = Duration::from_secs(5);
 
 /// More clients than this are looked at through the list: it is cheaper.
 const ONE_BY_ONE: usize = 20;
@@ -99,6 +129,10 @@ pub struct Daemon {
     next_poll: Instant,
     full_tries: u32,
     chance: fastrand::Rng,
+    board: Board,
+    began: Timestamp,
+    /// When the source was last read.
+    last_read: Option<Instant>,
 }
 
 impl std::fmt::Debug for Daemon {
@@ -117,7 +151,8 @@ enum Scope {
 }
 
 impl Daemon {
-    /// With a writer it sets differences right, without one it reports them.
+    /// With a writer it sets differences right, without one it reports them. What it sees
+    /// stands on the board.
     pub fn new(
         reconciler: Reconciler,
         writer: Option<Arc<dyn Write>>,
@@ -125,12 +160,14 @@ impl Daemon {
         progress: Arc<dyn Progress>,
         timing: Timing,
         seed: u64,
+        board: Board,
     ) -> Self {
+        let began = reconciler.keeper().now();
         Self {
             reconciler,
             writer,
             source,
-            progress,
+            progress: board.progress(progress),
             timing,
             held: Held::default(),
             findings: Vec::new(),
@@ -143,6 +180,9 @@ impl Daemon {
             next_poll: Instant::now(),
             full_tries: 0,
             chance: fastrand::Rng::with_seed(seed),
+            board,
+            began,
+            last_read: None,
         }
     }
 
@@ -153,10 +193,12 @@ impl Daemon {
         look: &mut tokio::sync::mpsc::Receiver<Ask>,
         cancel: CancellationToken,
     ) {
+        self.begin();
         self.read(&mut watch).await;
         self.pass(Scope::Everything, &cancel).await;
         while !cancel.is_cancelled() {
             let due = self.reconciler.memory().next_due();
+            self.rest(due);
             let next_due = async {
                 match due {
                     Some(due) => tokio::time::sleep_until(due).await,
@@ -173,8 +215,19 @@ impl Daemon {
                         self.read(&mut watch).await;
                         Some(Scope::Everything)
                     }
+                    Ask::Client(client) => {
+                        tracing::info!(%client, "asked to look at it again");
+                        self.reconciler.memory().forget(&client);
+                        let changed = self.read(&mut watch).await;
+                        Some(Scope::Clients(BTreeSet::from([client])).with(changed))
+                    }
                     Ask::Hint => {
                         self.hinted();
+                        None
+                    }
+                    Ask::Source => {
+                        let soonest = self.last_read.map_or_else(Instant::now, |read| read + READINGS_APART);
+                        self.next_poll = self.next_poll.min(soonest);
                         None
                     }
                 },
@@ -209,6 +262,7 @@ impl Daemon {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || source.read()).await;
         self.next_poll = Instant::now() + self.timing.poll;
+        self.last_read = Some(Instant::now());
         let reading = match read {
             Ok(Ok(reading)) => reading,
             Ok(Err(trouble)) => return self.unreadable(trouble),
@@ -237,6 +291,7 @@ impl Daemon {
             let source = Arc::clone(&self.source);
             self.reconciler.revision = tokio::task::spawn_blocking(move || source.revision()).await.ok().flatten();
         }
+        self.tell_source(&reading.findings);
         for client in &changed {
             self.reconciler.memory().forget(client);
         }
@@ -250,6 +305,7 @@ impl Daemon {
     }
 
     fn unreadable(&mut self, trouble: String) -> Option<Scope> {
+        self.board.fault(Fault::Source, &trouble, self.reconciler.keeper().now());
         if self.source_trouble.as_ref() != Some(&trouble) {
             tracing::warn!("{trouble}; every client's last good version stays in force");
             self.source_trouble = Some(trouble);
@@ -279,9 +335,19 @@ impl Daemon {
             self.next_full = Instant::now() + self.timing.poll;
             return;
         }
+        self.board.beat();
+        let span = self.span();
+        self.passing(scope, cancel).instrument(span).await;
+    }
+
+    async fn passing(&mut self, scope: Scope, cancel: &CancellationToken) {
+        let (begun, whole) = (Instant::now(), scope == Scope::Everything);
         let only = match self.look(scope).await {
             Ok(only) => only,
-            Err(trouble) => return self.no_pass(&trouble),
+            Err(trouble) => {
+                self.no_pass(&trouble);
+                return self.tell_end(whole, Some(&trouble), begun.elapsed());
+            }
         };
         let wanted = self.held.wanted.clone();
         let done = match &self.writer {
@@ -295,14 +361,20 @@ impl Daemon {
                 plan.map(|plan| (plan.unwrap_or_else(|| unreachable!("just looked")), 0, None))
             }
         };
-        match done {
-            Ok((plan, left, None)) => self.passed(&plan, left),
-            Ok((plan, left, Some(trouble))) => {
+        let (plan, trouble) = match done {
+            Ok((plan, left, trouble)) => {
                 self.passed(&plan, left);
-                self.no_pass(&trouble);
+                (Some(plan), trouble)
             }
-            Err(trouble) => self.no_pass(&trouble),
+            Err(trouble) => (None, Some(trouble)),
+        };
+        if let Some(trouble) = &trouble {
+            self.no_pass(trouble);
         }
+        if let Some(plan) = &plan {
+            self.tell_pass(plan, only.as_ref());
+        }
+        self.tell_end(only.is_none(), trouble.as_ref(), begun.elapsed());
     }
 
     async fn look(&mut self, scope: Scope) -> Result<Option<BTreeSet<ClientName>>, PassError> {

@@ -5,6 +5,7 @@ mod inform;
 mod keeping;
 mod look;
 mod members;
+mod traces;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;

@@ -98,6 +98,16 @@ impl Memory {
         self.retries.values().filter_map(|retry| retry.due).min()
     }
 
+    /// When this client is to be looked at again by itself.
+    pub fn due_of(&self, client: &ClientName) -> Option<Instant> {
+        self.retries.get(client)?.due
+    }
+
+    /// How many clients have a time of their own.
+    pub fn waiting(&self) -> usize {
+        self.retries.values().filter(|retry| retry.due.is_some()).count()
+    }
+
     /// The clients whose time has come; what was tried for them is tried again. What may have
     /// happened is not: the journal gives no second permit for it (rule R2).
     pub fn take_due(&mut self, now: Instant) -> BTreeSet<ClientName> {

@@ -3,6 +3,8 @@
 //! sooner, and every pass compares what is wanted with what is.
 
 mod announce;
+mod asked;
+pub mod board;
 mod daemon;
 mod keeper;
 mod last_good;
@@ -10,9 +12,13 @@ mod lease;
 mod memory;
 mod observe;
 mod pass;
+pub mod status;
+mod tally;
 mod watch;
 
 pub use announce::done_line;
+pub use asked::hear;
+pub use board::Board;
 pub use daemon::{Ask, Daemon, Mode, Reading, Source, Timing};
 pub use keeper::{Keeper, Keeping, Look, Recall};
 pub use last_good::{Held, changed_clients};
@@ -20,4 +26,5 @@ pub use lease::{Shares, Turn, fair};
 pub use memory::Memory;
 pub use observe::{observe, observe_all};
 pub use pass::{Looked, PassError, Reconciler, Report};
+pub use tally::{Fault, Labels, Tally};
 pub use watch::Watch;

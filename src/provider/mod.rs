@@ -25,7 +25,7 @@ pub use types::{
     Account, AccountPatch, Capabilities, Capability, Grant, IdempotencyKey, Identity, Member, MemberState, NewAccount,
     NewPlan, Offer, PlanOffer, Quirk, RoleOffer, Scope, Subscription, SubscriptionState, Written,
 };
-pub use wire::Quota;
+pub use wire::{Quota, Traffic};
 
 pub use webhooks::{Webhook, Webhooks};
 
@@ -61,6 +61,12 @@ pub trait Read: Send + Sync {
     /// How many requests reached the wire so far, the writer's included; one that could not
     /// be sent is none.
     fn requests_sent(&self) -> u64;
+
+    /// What went over the wire so far, the writer's part included, and what is left of the
+    /// quota; nothing where nobody counts.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
 }
 
 /// What can be asked for. Each call sends at most one request, on a fresh connection,

@@ -15,7 +15,7 @@ use crate::provider::wire::json::{Listed, is_id};
 use crate::provider::wire::pages::{Counted, Next};
 use crate::provider::wire::{ANSWER_CAP, Answer, PAGE_CAP, Quota, Wire, id_order, is_absent};
 use crate::provider::{Account, ApiError, ApiErrorKind, Capabilities, Capability, Identity, Member, Offer, Read};
-use crate::provider::{Scope, Subscription};
+use crate::provider::{Scope, Subscription, Traffic};
 
 /// Entries asked for a page, the most that the API gives.
 const PER_PAGE: &str = "100";
@@ -240,5 +240,9 @@ impl Read for Reader {
 
     fn requests_sent(&self) -> u64 {
         self.wire.requests_sent()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.wire.traffic()
     }
 }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::quota::{self, Meter, Quota, Told};
+use super::traffic::{Came, Counts, Traffic};
 use crate::domain::{Foreign, RequestId};
 use crate::provider::transport::{self, Failure, Transport};
 use crate::provider::{ApiError, ApiErrorKind, BaseUrl, IdempotencyKey, Meaning, Token};
@@ -98,6 +99,7 @@ pub(in crate::provider) struct Wire {
     pub(super) read_retries: usize,
     sent: AtomicU64,
     meter: Meter,
+    counts: Counts,
 }
 
 impl Wire {
@@ -107,7 +109,8 @@ impl Wire {
         read_retries: usize,
         read_refusal: ReadRefusal,
     ) -> Self {
-        Self { base, token, transport, read_refusal, read_retries, sent: AtomicU64::new(0), meter: Meter::default() }
+        let (sent, meter, counts) = (AtomicU64::new(0), Meter::default(), Counts::default());
+        Self { base, token, transport, read_refusal, read_retries, sent, meter, counts }
     }
 
     /// The quota as the last answer told it; `None` where nothing is limited or known.
@@ -118,6 +121,11 @@ impl Wire {
     /// Requests that reached the wire, answered or not.
     pub(in crate::provider) fn requests_sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// What went over the wire.
+    pub(in crate::provider) fn traffic(&self) -> Traffic {
+        Traffic { answers: self.counts.read(), quota: self.quota() }
     }
 
     /// An error of a call that was never sent.
@@ -180,6 +188,7 @@ impl Wire {
         };
         let took = began.elapsed();
         let status = status.as_u16();
+        self.counts.note(&method, Came::Status(status));
         let request_id = self.header(&headers, &REQUEST_ID).map(RequestId::new);
         let told = Told::read(&headers, Timestamp::now());
         if status != 429 {
@@ -203,6 +212,7 @@ impl Wire {
     }
 
     async fn send(&self, call: Call<'_>) -> Result<transport::Answer, ApiErrorKind> {
+        let method = call.method.clone();
         let built = self.build(call).map_err(|why| ApiErrorKind::NotSent { why: self.foreign(why) })?;
         // Counted before it is sent, so that one abandoned on its way counts; taken back only
         // where nothing was written.
@@ -210,9 +220,11 @@ impl Wire {
         self.transport.send(built).await.map_err(|failure| match failure {
             Failure::NotSent(why) => {
                 self.sent.fetch_sub(1, Ordering::Relaxed);
+                self.counts.note(&method, Came::NotSent);
                 ApiErrorKind::NotSent { why: self.foreign(&why) }
             }
             Failure::TimedOut(_) | Failure::Broken(_) => {
+                self.counts.note(&method, Came::Nothing);
                 let why = self.foreign(&cut_off(&failure, "the connection broke"));
                 ApiErrorKind::Unclear { status: None, probably_done: false, why }
             }
