@@ -59,13 +59,14 @@ impl Fleet {
     /// Standard input, or an interval that is too short.
     pub fn check(self) -> Result<Self, CliError> {
         let FleetArgs { manifests, interval, poll, .. } = &self.args;
+        let mut faults = Vec::new();
         if manifests.paths.iter().any(|path| path.as_os_str() == "-") {
-            return Err(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
+            faults.push(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
         }
         if *interval < Duration::from_secs(1) || *poll < Duration::from_millis(100) {
-            return Err(CliError::new("--interval is at least 1s, --poll at least 100ms"));
+            faults.push(CliError::new("--interval is at least 1s, --poll at least 100ms"));
         }
-        Ok(self)
+        if faults.is_empty() { Ok(self) } else { Err(CliError::several("are wrong with the fleet", faults)) }
     }
 }
 

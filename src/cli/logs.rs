@@ -1,15 +1,16 @@
 //! Logs, on standard error: lines for people, or a JSON object a line.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::IsTerminal as _;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
+use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// The form of log lines.
@@ -32,16 +33,21 @@ pub fn init(format: LogFormat, verbose: u8, quiet: bool) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // As what the fields of spans are kept; each form reads them from there.
+        .fmt_fields(JsonFields::new());
+    let colour = colour && format == LogFormat::Text;
     // Set twice only where tests share a process; the first one stays.
     let _ = match format {
-        LogFormat::Text => lines.event_format(Line).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_target(false).with_ansi(false).try_init(),
+        LogFormat::Text => lines.with_ansi(colour).event_format(Line).try_init(),
+        LogFormat::Json => lines.with_ansi(colour).event_format(Object).try_init(),
     };
 }
 
-/// `2026-11-24T09:30:00Z INFO  acme: created account Acme Corporation`: the client before
-/// the message, other fields behind it.
+/// `2026-11-24T09:30:00Z INFO  acme: created account Acme Corporation commit=6f2d...`: the client
+/// before the message, other fields behind it, then those of the pass that it belongs to.
 struct Line;
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -49,18 +55,110 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let Fields { message, client, rest } = fields;
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Gathered { message, fields } = gather(context, event);
         let level = *event.metadata().level();
         let (on, off) =
             if out.has_ansi_escapes() { (style(level).render().to_string(), "\u{1b}[0m") } else { Default::default() };
         write!(out, "{} {on}{level:5}{off} ", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"))?;
-        if let Some(client) = client {
-            write!(out, "{client}: ")?;
+        if let Some(client) = fields.get("client") {
+            write!(out, "{}: ", plain(client))?;
         }
-        writeln!(out, "{message}{rest}")
+        write!(out, "{message}")?;
+        // The only fleet needs no name.
+        let is_shown =
+            |(name, value): &(&String, &Value)| *name != "client" && !(*name == "fleet" && **value == *ONLY_FLEET);
+        for (name, value) in fields.iter().filter(is_shown) {
+            write!(out, " {name}={}", plain(value))?;
+        }
+        writeln!(out)
+    }
+}
+
+/// One JSON object a line: `timestamp`, `level`, `message`, and all fields beside them.
+struct Object;
+
+impl<S, N> FormatEvent<S, N> for Object
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Gathered { message, fields } = gather(context, event);
+        let mut object = Map::new();
+        object.insert("timestamp".into(), jiff::Timestamp::now().to_string().into());
+        object.insert("level".into(), event.metadata().level().as_str().into());
+        object.insert("message".into(), message.into());
+        for (name, value) in fields {
+            object.entry(name).or_insert(value);
+        }
+        writeln!(out, "{}", Value::Object(object))
+    }
+}
+
+/// The name of the fleet where there is one only.
+const ONLY_FLEET: &str = "default";
+
+/// The words of a line, its fields, and those of the spans that it is in, the outermost last.
+#[derive(Default)]
+struct Gathered {
+    message: String,
+    fields: Map<String, Value>,
+}
+
+fn gather<S, N>(context: &FmtContext<'_, S, N>, event: &Event<'_>) -> Gathered
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    let mut gathered = Gathered::default();
+    event.record(&mut gathered);
+    for span in context.event_scope().into_iter().flatten() {
+        if let Some(fields) = span.extensions().get::<FormattedFields<N>>()
+            && let Ok(Value::Object(of_span)) = serde_json::from_str(&fields.fields)
+        {
+            for (name, value) in of_span {
+                // Where the line says it itself, it knows better.
+                gathered.fields.entry(name).or_insert(value);
+            }
+        }
+    }
+    gathered
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl Visit for Gathered {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, value.into());
+    }
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.take(field, format!("{value:?}").into());
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.take(field, value.into());
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.take(field, value.into());
+    }
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.take(field, value.into());
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.take(field, value.into());
+    }
+}
+
+impl Gathered {
+    fn take(&mut self, field: &Field, value: Value) {
+        match field.name() {
+            "message" => self.message = plain(&value),
+            name => {
+                self.fields.insert(name.to_owned(), value);
+            }
+        }
     }
 }
 
@@ -72,33 +170,4 @@ const fn style(level: Level) -> Style {
         Level::DEBUG | Level::TRACE => AnsiColor::BrightBlack,
     };
     colour.on_default()
-}
-
-#[derive(Default)]
-struct Fields {
-    message: String,
-    client: Option<String>,
-    rest: String,
-}
-
-impl Fields {
-    fn take(&mut self, field: &Field, value: String) {
-        match field.name() {
-            "message" => self.message = value,
-            "client" => self.client = Some(value),
-            name => {
-                // Writing to a string does not fail.
-                let _ = write!(self.rest, " {name}={value}");
-            }
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, value.to_owned());
-    }
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.take(field, format!("{value:?}"));
-    }
 }

@@ -29,11 +29,13 @@ mod moment;
 mod plan;
 mod progress;
 mod reaffirm;
+mod reconcile;
 mod render;
 mod resolve;
 mod run;
 mod sandbox;
 mod schema;
+mod status;
 #[cfg(unix)]
 mod supervisor;
 mod table;
@@ -84,6 +86,10 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Show how each client stands: ready or not, why, for how long, and when it is looked at again
+    Status(Box<status::Args>),
+    /// Ask a running daemon for a look now
+    Reconcile(reconcile::Args),
     /// Lay what was really charged beside what the plans cost by list price
     Charges(Box<charges::Args>),
     /// Write manifests from the live accounts, to adopt what exists
@@ -162,6 +168,8 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Plan(args) => plan::run(*args, ui).await,
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
+        Verb::Status(args) => status::run(*args, ui).await,
+        Verb::Reconcile(args) => reconcile::run(args, ui).await,
         Verb::Demo(args) => demo::run(args, ui).await,
         Verb::Charges(args) => charges::run(*args, ui).await,
         Verb::Export(args) => export::run(*args, ui).await,

@@ -139,7 +139,7 @@ async fn hold_all(posts: &[Post], opened: &Opened, lease: Duration, listener: Op
         let branch = Source::branch(&post.fleet.args.manifests);
         bells.push(Bell { board: post.board.clone(), look, branch });
         // Every line that concerns a fleet says which; the formatter leaves out the only one.
-        let span = tracing::info_span!("fleet", fleet = %crate::domain::text::inert(&post.fleet.name));
+        let span = tracing::error_span!("fleet", fleet = %crate::domain::text::inert(&post.fleet.name));
         holds.push(hold(post, Arc::clone(&shares), &tokens, asked, cancel.clone()).instrument(span));
     }
     let urls = posts.iter().map(|post| post.connection.api.url.clone()).collect();

@@ -21,6 +21,8 @@ enum Schema {
     Plan,
     /// The result of `history -o json`
     History,
+    /// The result of `status -o json`, and the daemon's `/status.json`
+    Status,
     /// The result of `doctor -o json`
     Doctor,
     /// The result of `charges -o json`
@@ -35,6 +37,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Schema::Manifest => pretty(crate::manifest::json_schema())?,
         Schema::Plan => pretty(crate::plan::render::json_schema())?,
         Schema::History => pretty(crate::journal::export::json_schema())?,
+        Schema::Status => pretty(crate::controller::status::json_schema())?,
         Schema::Doctor => pretty(crate::doctor::json_schema())?,
         Schema::Charges => pretty(crate::charges::json_schema())?,
         Schema::AccountApi => crate::sandbox::openapi(),

@@ -16,10 +16,10 @@ use crate::manifest::{Finding, Severity};
 use crate::plan::{AccountPlan, AccountState, Plan};
 
 impl Daemon {
-    /// The fields of every line of a pass.
+    /// The fields of every line of a pass; of a level that `--quiet` lets through, too.
     pub(super) fn span(&self) -> tracing::Span {
         let commit = self.reconciler.revision.as_deref().map(inert);
-        tracing::info_span!("pass", commit = commit.as_deref())
+        tracing::error_span!("pass", commit = commit.as_deref())
     }
 
     /// The loop begins.
