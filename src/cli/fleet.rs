@@ -53,11 +53,8 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Checks what no single option can.
-    ///
-    /// # Errors
-    /// Standard input, or an interval that is too short.
-    pub fn check(self) -> Result<Self, CliError> {
+    /// What no single option can tell: standard input, or an interval that is too short.
+    pub fn faults(&self) -> Vec<CliError> {
         let FleetArgs { manifests, interval, poll, .. } = &self.args;
         let mut faults = Vec::new();
         if manifests.paths.iter().any(|path| path.as_os_str() == "-") {
@@ -66,7 +63,7 @@ impl Fleet {
         if *interval < Duration::from_secs(1) || *poll < Duration::from_millis(100) {
             faults.push(CliError::new("--interval is at least 1s, --poll at least 100ms"));
         }
-        if faults.is_empty() { Ok(self) } else { Err(CliError::several("are wrong with the fleet", faults)) }
+        faults
     }
 }
 
@@ -126,8 +123,11 @@ pub fn read(file: &Path) -> Result<Vec<Fleet>, CliError> {
             faults.push(format!("{name}: each of several fleets names its own tokenFile"));
             continue;
         }
-        match parse(listed).and_then(|fleet| fleet.check().map_err(|error| error.to_string())) {
-            Ok(fleet) => fleets.push(fleet),
+        match parse(listed) {
+            Ok(fleet) => {
+                faults.extend(fleet.faults().into_iter().map(|fault| format!("{name}: {fault}")));
+                fleets.push(fleet);
+            }
             Err(fault) => faults.push(format!("{name}: {fault}")),
         }
     }

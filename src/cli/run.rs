@@ -84,13 +84,13 @@ async fn prepare(
     faults: &mut Vec<CliError>,
 ) -> Option<(Vec<Post>, Opened, Option<Listener>)> {
     let fleets = match &args.config {
-        Some(file) => fleet::read(file),
-        None => Fleet { name: "default".to_owned(), args: args.fleet.clone() }.check().map(|fleet| vec![fleet]),
+        Some(file) => fleet::read(file).map_err(|error| faults.push(error)).unwrap_or_default(),
+        None => {
+            let fleet = Fleet { name: "default".to_owned(), args: args.fleet.clone() };
+            faults.extend(fleet.faults());
+            vec![fleet]
+        }
     };
-    let fleets = fleets.unwrap_or_else(|error| {
-        faults.push(error);
-        Vec::new()
-    });
     if args.lease < SHORTEST_LEASE {
         faults.push(CliError::new("--lease is at least 1s"));
     }

@@ -181,7 +181,8 @@ async fn look(args: &Args, ui: Ui) -> Result<Status, CliError> {
     connection.close().await;
     let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
     let now = Timestamp::now();
-    let (kept, traces) = (std::collections::BTreeMap::new(), reconciler.keeper().traces());
+    let (kept, mut traces) = (std::collections::BTreeMap::new(), reconciler.keeper().traces());
+    reconciler.keeper().trace_back(&mut traces).await?;
     let setting = Setting {
         fleet: "default",
         now,

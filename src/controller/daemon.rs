@@ -372,7 +372,7 @@ impl Daemon {
             self.no_pass(trouble);
         }
         if let Some(plan) = &plan {
-            self.tell_pass(plan, only.as_ref());
+            self.tell_pass(plan, only.as_ref()).await;
         }
         self.tell_end(only.is_none(), trouble.as_ref(), begun.elapsed());
     }

@@ -78,10 +78,15 @@ impl Daemon {
     }
 
     /// How everybody stands after a pass.
-    pub(super) fn tell_pass(&mut self, plan: &Plan, looked: Option<&BTreeSet<ClientName>>) {
+    pub(super) async fn tell_pass(&mut self, plan: &Plan, looked: Option<&BTreeSet<ClientName>>) {
         let now = self.reconciler.keeper().now();
         let before = self.board.accounts();
-        let traces = self.reconciler.keeper().traces();
+        let mut traces = self.reconciler.keeper().traces();
+        if before.is_empty()
+            && let Err(error) = self.reconciler.keeper().trace_back(&mut traces).await
+        {
+            tracing::debug!(%error, "since when what is not done was tried could not be read");
+        }
         let full = Next { at: self.time_of(self.next_full), why: self.full_why().to_owned() };
         let mut own: BTreeMap<ClientName, Timestamp> = BTreeMap::new();
         for client in plan.accounts.iter().filter_map(|account| account.client.clone()) {
