@@ -90,9 +90,11 @@ async fn looked(args: &Args, asked_at: Timestamp, within: Duration) -> Result<()
                         .accounts
                         .iter()
                         .any(|at| at.name == client.as_str() && at.looked_at.is_some_and(|at| at > asked_at)),
-                    None => status.fleets.iter().filter(|fleet| fleet.holding).all(|fleet| {
-                        fleet.last_pass.as_ref().is_some_and(|pass| pass.whole && pass.at > asked_at)
-                    }),
+                    None => status
+                        .fleets
+                        .iter()
+                        .filter(|fleet| fleet.holding)
+                        .all(|fleet| fleet.last_pass.as_ref().is_some_and(|pass| pass.whole && pass.at > asked_at)),
                 };
                 if done {
                     return Ok(());

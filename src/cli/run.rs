@@ -78,11 +78,7 @@ struct Post {
 
 /// Sets everything up, and puts whatever does not hold to the faults: all of it at once, before
 /// anything is begun. `None` where there is nothing to begin with.
-async fn prepare(
-    args: &Args,
-    ui: Ui,
-    faults: &mut Vec<CliError>,
-) -> Option<(Vec<Post>, Opened, Option<Listener>)> {
+async fn prepare(args: &Args, ui: Ui, faults: &mut Vec<CliError>) -> Option<(Vec<Post>, Opened, Option<Listener>)> {
     let fleets = match &args.config {
         Some(file) => fleet::read(file).map_err(|error| faults.push(error)).unwrap_or_default(),
         None => {
@@ -154,8 +150,7 @@ async fn hold_all(posts: &[Post], opened: &Opened, lease: Duration, listener: Op
         let boards = bells.iter().map(|bell| bell.board.clone()).collect();
         tokio::spawn(supervisor.watch(boards, cancel.clone()));
     }
-    let all =
-        async { tokio::join!(futures::future::join_all(holds), shares.beat(&cancel), serving, asked) };
+    let all = async { tokio::join!(futures::future::join_all(holds), shares.beat(&cancel), serving, asked) };
     tokio::pin!(all);
     tokio::select! {
         _ = &mut all => {}

@@ -128,7 +128,8 @@ fn summary(boards: &[Board], alive: bool) -> String {
         }
     }
     let clients: Vec<String> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    let mut parts = if clients.is_empty() { vec!["nothing looked at yet".to_owned()] } else { vec![clients.join(", ")] };
+    let mut parts =
+        if clients.is_empty() { vec!["nothing looked at yet".to_owned()] } else { vec![clients.join(", ")] };
     parts.extend(troubles.into_iter().map(str::to_owned));
     if !alive {
         parts.push("no sign of life".to_owned());

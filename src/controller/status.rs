@@ -556,12 +556,7 @@ impl FleetStatus {
 
 impl Status {
     /// A status of now.
-    pub fn new(
-        read_from: ReadFrom,
-        at: Timestamp,
-        fleets: Vec<FleetStatus>,
-        mut accounts: Vec<AccountStatus>,
-    ) -> Self {
+    pub fn new(read_from: ReadFrom, at: Timestamp, fleets: Vec<FleetStatus>, mut accounts: Vec<AccountStatus>) -> Self {
         accounts.sort_by(|a, b| (&a.name, &a.fleet).cmp(&(&b.name, &b.fleet)));
         let (format_version, bursar_version) = (FORMAT_VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
         Self { format_version, bursar_version, read_from, at, fleets, accounts }
@@ -576,12 +571,9 @@ impl Status {
             }
         };
         for fleet in &mut self.fleets {
-            for one in [
-                &mut fleet.source.trouble,
-                &mut fleet.api.trouble,
-                &mut fleet.journal_trouble,
-                &mut fleet.frozen,
-            ] {
+            for one in
+                [&mut fleet.source.trouble, &mut fleet.api.trouble, &mut fleet.journal_trouble, &mut fleet.frozen]
+            {
                 trouble(one);
             }
             for message in fleet.last_pass.iter_mut().filter_map(|pass| pass.message.as_mut()) {

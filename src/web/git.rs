@@ -26,8 +26,10 @@ const SIGNATURES: [&str; 4] = ["x-hub-signature-256", "x-gitea-signature", "x-fo
 /// The header that holds the secret itself.
 const TOKEN: &str = "x-gitlab-token";
 /// Headers by which senders that sign, or send the secret, are known.
-const EVENTS: [&str; 5] =
-    ["x-github-event", "x-gitlab-event", "x-gitea-event", "x-forgejo-event", "x-gogs-event"];
+const EVENTS: [&str; 5] = ["x-github-event", "x-gitlab-event", "x-gitea-event", "x-forgejo-event", "x-gogs-event"];
+
+/// Is told to which branch something was pushed, where that is known; tells whether it is followed.
+type Pushed = Box<dyn Fn(Option<&str>) -> bool + Send + Sync>;
 
 /// What a receiver of pushes needs.
 pub struct GitHooks {
@@ -35,7 +37,7 @@ pub struct GitHooks {
     path: Secret,
     /// Signs.
     key: Secret,
-    pushed: Box<dyn Fn(Option<&str>) -> bool + Send + Sync>,
+    pushed: Pushed,
     room: Semaphore,
 }
 

@@ -76,11 +76,9 @@ impl Shown {
         let yes = |is: bool| if is { 1.0 } else { 0.0 };
         self.set("holding", "Whether this process acts for the fleet", of(), yes(fleet.holding));
         self.set("frozen", "Whether all writes are stopped", of(), yes(fleet.frozen.is_some()));
-        for (what, trouble) in [
-            ("source", &fleet.source.trouble),
-            ("api", &fleet.api.trouble),
-            ("journal", &fleet.journal_trouble),
-        ] {
+        for (what, trouble) in
+            [("source", &fleet.source.trouble), ("api", &fleet.api.trouble), ("journal", &fleet.journal_trouble)]
+        {
             self.set("trouble", "Whether this cannot be used now", with("what", what), yes(trouble.is_some()));
         }
         self.set("queue_depth", "Clients who have a time of their own", of(), fleet.queue_depth.into());
@@ -146,11 +144,8 @@ impl Shown {
             self.set("oldest_state_age_seconds", help, labels(), oldest.map_or(0.0, |since| age(since, now)));
         }
         for open in &fleet.open {
-            let labels = vec![
-                ("fleet", fleet.name.clone()),
-                ("state", open.state.clone()),
-                ("reason", open.reason.clone()),
-            ];
+            let labels =
+                vec![("fleet", fleet.name.clone()), ("state", open.state.clone()), ("reason", open.reason.clone())];
             self.set("open_actions", "What is not done", labels, open.count.into());
         }
         for (reason, count) in &fleet.waiting_people {
@@ -159,11 +154,8 @@ impl Shown {
         }
         if let Some(cost) = &fleet.cost {
             for (when, amount) in [("now", &cost.monthly_now), ("after", &cost.monthly_after)] {
-                let labels = vec![
-                    ("fleet", fleet.name.clone()),
-                    ("currency", cost.currency.clone()),
-                    ("when", when.to_owned()),
-                ];
+                let labels =
+                    vec![("fleet", fleet.name.clone()), ("currency", cost.currency.clone()), ("when", when.to_owned())];
                 let amount = amount.parse().unwrap_or(f64::NAN);
                 self.set("monthly_cost", "The list price a month", labels, amount);
             }

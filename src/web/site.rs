@@ -21,7 +21,8 @@ use super::host::{Names, guard};
 use super::{metrics, page};
 
 /// Nothing may be loaded but the page's own style, and nothing sent.
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What is served.
 #[derive(Clone)]

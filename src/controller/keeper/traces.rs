@@ -50,7 +50,8 @@ impl Keeper {
             let (scope, kinds) = (Some(book.scope().clone()), vec![EntryKind::Sent]);
             let query = Query { scope, client: Some(client.clone()), kinds, ..Query::default() };
             let sent = self.keeping.journal.history(&query).await?;
-            let of_open = |operation: &Option<OperationId>| operation.as_ref().is_some_and(|id| operations.contains(id));
+            let of_open =
+                |operation: &Option<OperationId>| operation.as_ref().is_some_and(|id| operations.contains(id));
             let first = sent.iter().find(|recorded| of_open(&recorded.entry.operation));
             if let Some(first) = first {
                 traces.entry(client).or_default().tried_since = Some(first.entry.at);

@@ -29,7 +29,11 @@ async fn every_line_of_a_pass_says_which_fleet_and_commit_it_is_of() {
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_pass: Vec<&Value> = lines.iter().filter(|line| line["commit"].is_string()).collect();
     for line in &of_pass {
-        assert_eq!((line["commit"].as_str(), line["fleet"].as_str()), (Some(commit.as_str()), Some("default")), "{line}");
+        assert_eq!(
+            (line["commit"].as_str(), line["fleet"].as_str()),
+            (Some(commit.as_str()), Some("default")),
+            "{line}"
+        );
         assert!(line["timestamp"].is_string() && line["level"].is_string() && line["message"].is_string(), "{line}");
     }
     for message in ["created account Client acme", "added jane@acme.example (full access)", "answered", "in sync"] {

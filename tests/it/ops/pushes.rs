@@ -60,7 +60,13 @@ async fn only_what_is_signed_as_its_sender_signs_is_taken() {
         (vec![github], no),
         (vec![github, ("x-hub-signature-256", "")], no),
         (vec![github, ("x-hub-signature-256", &hub[..hub.len() - 2])], no),
-        (vec![github, ("x-hub-signature-256", "sha256=0000000000000000000000000000000000000000000000000000000000000000")], no),
+        (
+            vec![
+                github,
+                ("x-hub-signature-256", "sha256=0000000000000000000000000000000000000000000000000000000000000000"),
+            ],
+            no,
+        ),
         (vec![github, ("x-hub-signature", "sha1=0000")], no),
         (vec![("x-gitlab-event", "Push Hook")], no),
         (vec![("x-gitlab-event", "Push Hook"), ("x-gitlab-token", SECRET)], no),

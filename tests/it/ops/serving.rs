@@ -15,8 +15,10 @@ async fn status_and_metrics_tell_how_the_clients_stand_and_name_nobody() {
     world.client("beta", &["sam@beta.example"]);
     let mut served = Served::start(&world, &[]);
     served.daemon.wait_for("2 clients: 1 in sync, 1 waiting", SOON);
-    eventually("the page is up to date", SOON, || async { served.status().await["accounts"].as_array().unwrap().len() == 2 })
-        .await;
+    eventually("the page is up to date", SOON, || async {
+        served.status().await["accounts"].as_array().unwrap().len() == 2
+    })
+    .await;
 
     let status = served.status().await;
     let schema = bursar::controller::status::json_schema();
@@ -34,7 +36,10 @@ async fn status_and_metrics_tell_how_the_clients_stand_and_name_nobody() {
     assert_eq!(beta["next"]["why"], "what it waits for may have come");
     assert!(beta["message"].as_str().unwrap().contains("s***@beta.example#"), "{beta:#}");
     let fleet = &status["fleets"][0];
-    assert_eq!((&fleet["name"], &fleet["mode"], &fleet["queue_depth"]), (&json!("default"), &json!("apply"), &json!(1)));
+    assert_eq!(
+        (&fleet["name"], &fleet["mode"], &fleet["queue_depth"]),
+        (&json!("default"), &json!("apply"), &json!(1))
+    );
     assert_eq!(fleet["last_pass"]["outcome"], "done");
     assert_eq!(fleet["waiting_people"], json!({"AwaitingSignup": 1}));
     assert_eq!(fleet["next_pass"]["why"], "a client's own time");
@@ -102,8 +107,7 @@ async fn a_foreign_host_or_origin_gets_403_and_every_answer_is_hardened() {
     let world = World::new(&[]).await;
     world.client("acme", &[]);
     secret(&world, "secret", SECRET);
-    let served =
-        Served::start(&world, &["--listen-host", "bursar.agency.example", "--hook-secret-file", "secret"]);
+    let served = Served::start(&world, &["--listen-host", "bursar.agency.example", "--hook-secret-file", "secret"]);
     for path in ["/", "/status.json", "/metrics", "/healthz", "/readyz", "/style.css"] {
         let ask = |name: &'static str, value: &'static str| {
             served.http.get(format!("{}{path}", served.base)).header(name, value).send()
@@ -169,7 +173,10 @@ async fn a_freeze_a_guard_rail_and_a_broken_manifest_show() {
     assert!(metrics.contains("bursar_frozen{fleet=\"default\"} 1.0"), "{metrics}");
 
     let shown = world.run(&["status", "--daemon", &served.base, "--state", "blocked"]).await.expect(0);
-    assert!(shown.stderr.contains("All writes are stopped since") && shown.stderr.contains("--max-creates 1"), "{shown:?}");
+    assert!(
+        shown.stderr.contains("All writes are stopped since") && shown.stderr.contains("--max-creates 1"),
+        "{shown:?}"
+    );
     let rows: Vec<&str> = shown.stdout.lines().collect();
     assert_eq!(rows.len(), 2, "{shown:?}");
     assert!(rows[1].starts_with("beta  False  ") && rows[1].ends_with("a person acts"), "{shown:?}");

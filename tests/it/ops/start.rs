@@ -12,8 +12,21 @@ async fn everything_that_is_wrong_is_told_at_once_and_nothing_is_begun() {
     secret(&world, "empty", "");
     world.write("journal.db", "this is no journal, and long enough to be looked at as one\n");
     let mut command = world.command(&[
-        "run", "--interval", "10ms", "--lease", "1ms", "--listen", "192.0.2.1:1", "--hook-secret-file", "exposed",
-        "--git-hook-secret-file", "empty", "--journal", "journal.db", "--token-file", "nowhere",
+        "run",
+        "--interval",
+        "10ms",
+        "--lease",
+        "1ms",
+        "--listen",
+        "192.0.2.1:1",
+        "--hook-secret-file",
+        "exposed",
+        "--git-hook-secret-file",
+        "empty",
+        "--journal",
+        "journal.db",
+        "--token-file",
+        "nowhere",
     ]);
     command.env_remove("BURSAR_TOKEN");
     let done = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

@@ -10,8 +10,17 @@ use crate::support::{World, eventually};
 fn told(status: &Value) -> Vec<Value> {
     let of = |account: &Value| {
         let ready = &account["conditions"][0];
-        json!([account["name"], account["account_id"], account["state"], account["reason"], ready["type"],
-               ready["status"], ready["reason"], account["last_applied_at"], account["labels"]])
+        json!([
+            account["name"],
+            account["account_id"],
+            account["state"],
+            account["reason"],
+            ready["type"],
+            ready["status"],
+            ready["reason"],
+            account["last_applied_at"],
+            account["labels"]
+        ])
     };
     status["accounts"].as_array().unwrap().iter().map(of).collect()
 }
@@ -66,7 +75,8 @@ async fn a_daemon_and_the_journal_with_the_api_tell_the_same() {
         for from in [served.base.as_str(), "none"] {
             let args = [&["status", "-o", "json", "--daemon", from], filter].concat();
             let status = world.run(&args).await.expect(0).json();
-            let found: Vec<&str> = status["accounts"].as_array().unwrap().iter().filter_map(|a| a["name"].as_str()).collect();
+            let found: Vec<&str> =
+                status["accounts"].as_array().unwrap().iter().filter_map(|a| a["name"].as_str()).collect();
             assert_eq!(found, names, "{filter:?} from {from}");
         }
     }
@@ -111,7 +121,10 @@ async fn a_restart_keeps_the_age_and_the_commit_that_the_journal_knows() {
     assert_eq!(before["accounts"][0]["last_applied_revision"], commit.as_str());
     assert_eq!(before["fleets"][0]["source"]["revision"], commit.as_str());
     let metrics = served.get("/metrics").await.1;
-    assert!(metrics.contains(&format!("bursar_source_commit{{fleet=\"default\",commit=\"{commit}\"}} 1.0")), "{metrics}");
+    assert!(
+        metrics.contains(&format!("bursar_source_commit{{fleet=\"default\",commit=\"{commit}\"}} 1.0")),
+        "{metrics}"
+    );
     served.daemon.stop();
 
     let mut served = Served::start(&world, &[]);
