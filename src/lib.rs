@@ -10,7 +10,9 @@ pub mod doctor;
 pub mod execute;
 pub mod export;
 pub mod journal;
+pub mod pin;
 pub mod plan;
+pub mod snapshot;
 pub mod source;
 pub mod web;
 

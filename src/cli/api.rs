@@ -1,5 +1,4 @@
-//! Which API, with whose token, within which rails: the options that plan, apply and run
-//! share. They are the operator's; no manifest can set one.
+//! Which API, with whose token: the options that plan, apply and run share. They are the operator's; no manifest can set one.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,8 +6,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use crate::domain::Money;
-use crate::plan::{Adopt, ApiInfo, Policy};
+use crate::plan::ApiInfo;
 use crate::provider::dnsimple::AccountManagement;
 use crate::provider::{BaseUrl, Billing, Capabilities, Capability, Examine, Read, Webhooks, Write, token};
 use crate::sandbox::{self, Sandbox, SandboxError};
@@ -201,79 +199,5 @@ impl ApiArgs {
             (started, _) => started,
         }
         .map_err(super::sandbox::not_started)
-    }
-}
-
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Guard rails")]
-pub struct PolicyArgs {
-    /// The most accounts to create in one run, or `none`
-    #[arg(long, env = "BURSAR_MAX_CREATES", value_name = "N", default_value = "50")]
-    max_creates: Limit<u32>,
-    /// The most that the price a month may rise in one run, or `none` [default: 1000.00; none with --sandbox]
-    #[arg(long, env = "BURSAR_MAX_MONTHLY_INCREASE", value_name = "AMOUNT")]
-    max_monthly_increase: Option<Limit<Money>>,
-    /// The most members to remove in one run, in percent of the members in scope
-    #[arg(long, env = "BURSAR_MAX_REMOVALS", value_name = "PERCENT", default_value = "30", value_parser = percent)]
-    max_removals: u32,
-    /// Let members who are not listed be removed from exclusive accounts
-    #[arg(long, env = "BURSAR_ALLOW_REMOVALS")]
-    allow_removals: bool,
-    /// Let subscriptions be cancelled: the account's domains stop resolving at once
-    #[arg(long, env = "BURSAR_ALLOW_UNSUBSCRIBE")]
-    allow_unsubscribe: bool,
-    /// When an account found by its name is taken over
-    #[arg(long, env = "BURSAR_ADOPT", value_enum, default_value = "matching")]
-    adopt: Adopt,
-    /// Cut seats that nobody is wanted for
-    #[arg(long, env = "BURSAR_TRIM_SEATS")]
-    trim_seats: bool,
-}
-
-impl PolicyArgs {
-    /// The policy; the sandbox's money is not real.
-    pub fn policy(&self, sandbox: bool) -> Policy {
-        let Self {
-            max_creates,
-            max_monthly_increase,
-            max_removals,
-            allow_removals,
-            allow_unsubscribe,
-            adopt,
-            trim_seats,
-        } = self;
-        let increase = match max_monthly_increase {
-            Some(Limit(limit)) => *limit,
-            None if sandbox => None,
-            None => Policy::default().max_monthly_increase,
-        };
-        Policy {
-            max_creates: max_creates.0,
-            max_monthly_increase: increase,
-            max_removals_percent: *max_removals,
-            allow_removals: *allow_removals,
-            allow_unsubscribe: *allow_unsubscribe,
-            adopt: *adopt,
-            trim_seats: *trim_seats,
-        }
-    }
-}
-
-/// A number, or `none`.
-#[derive(Debug, Clone, Copy)]
-struct Limit<T>(Option<T>);
-
-impl<T: std::str::FromStr> std::str::FromStr for Limit<T> {
-    type Err = T::Err;
-
-    fn from_str(raw: &str) -> Result<Self, T::Err> {
-        if raw == "none" { Ok(Self(None)) } else { raw.parse().map(|value| Self(Some(value))) }
-    }
-}
-
-fn percent(raw: &str) -> Result<u32, String> {
-    match raw.strip_suffix('%').unwrap_or(raw).parse() {
-        Ok(percent @ 0..=100) => Ok(percent),
-        _ => Err("expected a percentage from 0 to 100".into()),
     }
 }

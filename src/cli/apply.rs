@@ -5,24 +5,28 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::{Keeping, PassError, Reconciler, Report, Source as _};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
-use crate::plan::{ActionState, Plan, render};
+use crate::plan::{ActionState, Plan, render, saved};
 use crate::provider::Write;
 
-use super::api::{ApiArgs, Connection, PolicyArgs};
+use super::api::{ApiArgs, Connection};
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
 use super::plan::{self, is_broken, show};
+use super::policy::PolicyArgs;
 use super::progress;
+use super::saved::{Carry, Taken};
 use super::ui::{Form, Ui};
 
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("paths", |paths| paths.help(PATHS)))]
 pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
@@ -35,6 +39,9 @@ pub struct Args {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// Carry out the plan of this digest or nothing; such a plan was agreed to, so nobody is asked
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    digest: Option<String>,
     /// Let the plan of this digest pass the rails, once
     #[arg(long, value_name = "DIGEST")]
     approve: Vec<String>,
@@ -54,7 +61,17 @@ pub struct Args {
     rules: RuleArgs,
 }
 
-pub async fn run(args: Args, ui: Ui) -> CliResult {
+const PATHS: &str =
+    "Files or folders with manifests, `-` is standard input; or one file that `bursar plan --out` saved";
+
+pub async fn run(mut args: Args, ui: Ui) -> CliResult {
+    let taken = Taken::find(&args.manifests, Timestamp::now())?;
+    if let Some(taken) = &taken {
+        if args.digest.is_some() {
+            return Err(CliError::new("a saved plan has its own digests").hint("leave --digest out"));
+        }
+        args.manifests = taken.manifests(args.manifests)?;
+    }
     let (wanted, invalid) = args.manifests.load(ui)?;
     let opened = args.journal.open(Purpose::Apply, ui).await?;
     for path in &args.manifests.paths {
@@ -63,19 +80,106 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let keeping = args.rules.keeping(&opened, Purpose::Apply);
     let connection = args.api.connect().await?;
     let journal = Arc::clone(&keeping.journal);
-    let done = carry_out(&args, &wanted, &connection, keeping, ui).await;
+    let done = carry_out(&args, &wanted, taken.as_ref(), &connection, keeping, ui).await;
     journal.close().await;
     connection.close().await;
     done.map(|code| if invalid { ExitCode::FAILURE } else { code })
 }
 
-async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut keeping: Keeping, ui: Ui) -> CliResult {
+async fn carry_out(
+    args: &Args,
+    wanted: &Wanted,
+    taken: Option<&Taken>,
+    connection: &Connection,
+    keeping: Keeping,
+    ui: Ui,
+) -> CliResult {
+    if let Some(taken) = taken {
+        taken.check_api(&connection.api)?;
+    }
+    let mut reconciler = reconciler(args, connection, keeping)?;
+    reconciler.observe(wanted).await?;
+    let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
+    if let Some(digest) = args.digest.as_ref().filter(|digest| **digest != plan.digest) {
+        return Err(CliError::new(format!("the plan is another one: {}, not {digest}; nothing was done", plan.digest))
+            .hint("look at it: `bursar plan`; with a journal that remembers refusals, `bursar plan --out FILE`"));
+    }
+    let mut carry = match taken {
+        Some(taken) => Some(Carry::of(&plan, taken.compare(&reconciler, wanted, &plan)?)),
+        None => None,
+    };
+    let part = carry.as_ref().map_or_else(|| plan.clone(), |carry| saved::part_of(&plan, &carry.hidden));
+    let planned = part.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Planned).count();
+    if args.output == Form::Text {
+        let moved = carry.as_ref().map_or_else(String::new, |carry| saved::text(&carry.comparison));
+        // Where every client is named already, nothing is left to show.
+        let shown = if carry.is_some() && part.accounts.is_empty() {
+            String::new()
+        } else {
+            show(&part, plan::Output::Text, args.diff)
+        };
+        ui.out(&format!("{moved}{shown}"));
+    }
+    if planned > 0 && !args.yes && args.digest.is_none() && !asked(&part, planned, ui)? {
+        return Err(CliError::new("not confirmed; nothing was done"));
+    }
+    if reconciler.age() > execute::STALE {
+        still_agreed(&plan, wanted, &mut reconciler).await?;
+    }
+    let cancel = CancellationToken::new();
+    let interrupted = tokio::spawn(super::interrupt(cancel.clone(), ui));
+    let progress = progress::for_stream(planned as u64, ui);
+    let writer = connection.writer();
+    let hands = Hands { writer: writer.as_ref(), progress: &*progress, cancel: &cancel };
+    let report = converge(args.wait, wanted, &mut reconciler, carry.as_mut(), &hands).await;
+    interrupted.abort();
+    progress.finish();
+    Ok(told(args.output, report?, carry.as_ref(), ui))
+}
+
+/// Shows what came of it, and says how the command ends.
+fn told(form: Form, mut report: Report, carry: Option<&Carry>, ui: Ui) -> ExitCode {
+    if let Some(carry) = carry {
+        report.agreed = saved::part_of(&report.agreed, &carry.hidden);
+        report.plan = saved::part_of(&report.plan, &carry.hidden);
+    }
+    let outcome = report.outcome();
+    ui.out(&match (form, carry) {
+        (Form::Text, _) => render::apply_text(&outcome),
+        (Form::Json, None) => format!("{:#}\n", render::apply_json(&outcome)),
+        (Form::Json, Some(carry)) => format!("{:#}\n", render::apply_json_of_saved(&outcome, &carry.comparison)),
+    });
+    if let Some(trouble) = &report.trouble {
+        ui.warn(&format!("Error: stopped early: {trouble}"));
+    }
+    if report.left > 0 {
+        ui.warn(&format!("Stopped before everything was done: {} planned actions were not begun.", report.left));
+    }
+    match carry.map_or(0, |carry| carry.comparison.refused.len()) {
+        0 => exit_code(&report),
+        refused => {
+            // The others were told before anything was done.
+            let late = carry.iter().flat_map(|carry| &carry.comparison.refused);
+            for moved in late.filter(|moved| carry.is_some_and(|carry| !carry.hidden.contains(&moved.name))) {
+                ui.warn(&format!("{}: {}", moved.name, moved.moved.join("; ")));
+            }
+            let who = if refused == 1 { "1 client".to_owned() } else { format!("{refused} clients") };
+            ui.warn(&format!(
+                "Error: not carried out, for it changed since the plan was saved: {who}\n\
+                 Hint: look at the plan anew, and save it: bursar plan --out FILE"
+            ));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn reconciler(args: &Args, connection: &Connection, mut keeping: Keeping) -> Result<Reconciler, CliError> {
     keeping.approved.extend(args.approve.iter().cloned());
     keeping.whole = args.manifests.is_whole();
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
-        args.policy.policy(args.api.is_sandbox()),
+        args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?,
         args.manifests.selector(),
         keeping,
         fastrand::u64(..),
@@ -86,38 +190,7 @@ async fn carry_out(args: &Args, wanted: &Wanted, connection: &Connection, mut ke
         ..execute::Options::default()
     };
     reconciler.revision = args.manifests.revision();
-    reconciler.observe(wanted).await?;
-    let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
-    let planned = plan.accounts.iter().flat_map(|a| &a.actions).filter(|a| a.state == ActionState::Planned).count();
-    if args.output == Form::Text {
-        ui.out(&show(&plan, plan::Output::Text, args.diff));
-    }
-    if planned > 0 && !args.yes && !asked(&plan, planned, ui)? {
-        return Err(CliError::new("not confirmed; nothing was done"));
-    }
-    if reconciler.age() > execute::STALE {
-        still_agreed(&plan, wanted, &mut reconciler).await?;
-    }
-    let cancel = CancellationToken::new();
-    let interrupted = tokio::spawn(super::interrupt(cancel.clone(), ui));
-    let progress = progress::for_stream(planned as u64, ui);
-    let writer = connection.writer();
-    let report = converge(args, wanted, &mut reconciler, &writer, &*progress, &cancel).await;
-    interrupted.abort();
-    progress.finish();
-    let report = report?;
-    let outcome = report.outcome();
-    ui.out(&match args.output {
-        Form::Text => render::apply_text(&outcome),
-        Form::Json => format!("{:#}\n", render::apply_json(&outcome)),
-    });
-    if let Some(trouble) = &report.trouble {
-        ui.warn(&format!("Error: stopped early: {trouble}"));
-    }
-    if report.left > 0 {
-        ui.warn(&format!("Stopped before everything was done: {} planned actions were not begun.", report.left));
-    }
-    Ok(exit_code(&report))
+    Ok(reconciler)
 }
 
 /// A person may have thought for long: what they agreed to must still be the plan.
@@ -130,16 +203,24 @@ async fn still_agreed(agreed: &Plan, wanted: &Wanted, reconciler: &mut Reconcile
     }
 }
 
+/// With what a plan is carried out.
+struct Hands<'a> {
+    writer: &'a dyn Write,
+    progress: &'a dyn Progress,
+    cancel: &'a CancellationToken,
+}
+
 async fn converge(
-    args: &Args,
+    wait: Duration,
     wanted: &Wanted,
     reconciler: &mut Reconciler,
-    writer: &Arc<dyn Write>,
-    progress: &dyn Progress,
-    cancel: &CancellationToken,
+    mut carry: Option<&mut Carry>,
+    hands: &Hands<'_>,
 ) -> Result<Report, PassError> {
-    let until = Instant::now() + args.wait;
-    let mut report = reconciler.converge(wanted, None, writer.as_ref(), progress, cancel).await?;
+    let Hands { writer, progress, cancel } = *hands;
+    let until = Instant::now() + wait;
+    let only = carry.as_ref().map(|carry| carry.agreed.clients());
+    let mut report = reconciler.converge(wanted, only.as_ref(), writer, progress, cancel).await?;
     let agreed = report.agreed.clone();
     let mut applied = report.take_applied();
     while report.trouble.is_none()
@@ -150,7 +231,7 @@ async fn converge(
             () = cancel.cancelled() => break,
         }
         reconciler.memory().take_due(Instant::now());
-        match look_again(wanted, reconciler, writer, progress, cancel).await {
+        match look_again(wanted, reconciler, carry.as_deref_mut(), hands).await {
             Ok(again) => report = again,
             // What was done before must be told all the same.
             Err(trouble) => report.trouble = Some(trouble),
@@ -164,15 +245,28 @@ async fn converge(
     Ok(report)
 }
 
+/// Of a saved plan, a client for whom something else turned up meanwhile goes no further.
 async fn look_again(
     wanted: &Wanted,
     reconciler: &mut Reconciler,
-    writer: &Arc<dyn Write>,
-    progress: &dyn Progress,
-    cancel: &CancellationToken,
+    carry: Option<&mut Carry>,
+    hands: &Hands<'_>,
 ) -> Result<Report, PassError> {
+    let Hands { writer, progress, cancel } = *hands;
     reconciler.observe(wanted).await?;
-    reconciler.converge(wanted, None, writer.as_ref(), progress, cancel).await
+    let only = match (carry, reconciler.plan(wanted)?) {
+        (Some(carry), Some(plan)) => Some(carry.keep_to(&plan)),
+        _ => None,
+    };
+    reconciler.converge(wanted, only.as_ref(), writer, progress, cancel).await
+}
+
+fn digest(raw: &str) -> Result<String, String> {
+    let hex = raw.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
+    match hex.filter(|hex| hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))) {
+        Some(_) => Ok(raw.to_owned()),
+        None => Err("expected sha256: and 64 digits, as `bursar plan -o json` tells".to_owned()),
+    }
 }
 
 fn asked(plan: &Plan, planned: usize, ui: Ui) -> Result<bool, CliError> {

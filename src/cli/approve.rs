@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::domain::MachineClock;
 use crate::domain::text::inert;
 use crate::journal::people::Person;
-use crate::journal::{EntryKind, FactKind, Query, Rules};
+use crate::journal::{EntryKind, Query, Rules};
 
 use super::beside::{BesideArgs, ByArgs, Desk, not_taken};
 use super::error::{CliError, CliResult};
@@ -38,15 +38,16 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let desk = args.beside.open().await?;
     let done = approved(&args, &desk).await;
     let tripped = desk.closing(done).await?;
-    ui.out(&format!("Plan {} may pass the rails, once.\n{NEXT_PASS}\n", args.digest));
-    if !tripped {
+    let which = if tripped.is_empty() { String::new() } else { format!(" {}", tripped.join(", ")) };
+    ui.out(&format!("Plan {} may pass the rails{which}, once.\n{NEXT_PASS}\n", args.digest));
+    if tripped.is_empty() {
         ui.warn("No rail is tripped that the journal knows of. If the plan is another one by then, nothing passes.");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Approves, and tells whether a rail is tripped there.
-async fn approved(args: &Args, desk: &Desk) -> Result<bool, CliError> {
+/// Approves, and tells which caps are tripped there.
+async fn approved(args: &Args, desk: &Desk) -> Result<Vec<String>, CliError> {
     let query = Query { kinds: vec![EntryKind::RailTripped], ..Query::default() };
     let history = desk.journal.history(&query).await?;
     let stopped: Vec<_> = history.iter().filter(|at| at.entry.message.contains(&args.digest)).collect();
@@ -59,6 +60,5 @@ async fn approved(args: &Args, desk: &Desk) -> Result<bool, CliError> {
     })?;
     let name = args.by.name();
     let person = Person::new(desk.journal.as_ref(), &name, &MachineClock, Rules::default());
-    person.approve(&view.card.id, &args.digest).await.map_err(|error| not_taken(&error))?;
-    Ok(view.facts_of(FactKind::Latched).next().is_some())
+    person.approve(&view.card.id, &args.digest).await.map_err(|error| not_taken(&error))
 }

@@ -10,11 +10,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::controller::Mode;
+use crate::plan::Policy;
 
-use super::api::{ApiArgs, PolicyArgs};
+use super::api::ApiArgs;
 use super::error::CliError;
 use super::keeping::RuleArgs;
 use super::manifests::ManifestArgs;
+use super::policy::PolicyArgs;
 
 /// The largest list of fleets that is read, in bytes.
 const CONFIG_CAP: u64 = 1 << 20;
@@ -50,20 +52,24 @@ pub struct Fleet {
     pub name: String,
     /// Its options.
     pub args: FleetArgs,
+    /// Its rails.
+    pub policy: Policy,
 }
 
 impl Fleet {
-    /// What no single option can tell: standard input, or an interval that is too short.
-    pub fn faults(&self) -> Vec<CliError> {
-        let FleetArgs { manifests, interval, poll, .. } = &self.args;
-        let mut faults = Vec::new();
+    /// Checks what no single option can, and reads the rails. What does not hold is put to the
+    /// faults: standard input, an interval that is too short, a policy that does not hold.
+    pub fn new(name: String, args: FleetArgs, faults: &mut Vec<CliError>) -> Self {
+        let FleetArgs { manifests, interval, poll, api, policy, .. } = &args;
         if manifests.paths.iter().any(|path| path.as_os_str() == "-") {
             faults.push(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
         }
         if *interval < Duration::from_secs(1) || *poll < Duration::from_millis(100) {
             faults.push(CliError::new("--interval is at least 1s, --poll at least 100ms"));
         }
-        faults
+        let policy = policy.policy(api.is_sandbox(), &manifests.paths);
+        let policy = policy.map_err(|error| faults.push(error)).unwrap_or_default();
+        Self { name, args, policy }
     }
 }
 
@@ -123,10 +129,12 @@ pub fn read(file: &Path) -> Result<Vec<Fleet>, CliError> {
             faults.push(format!("{name}: each of several fleets names its own tokenFile"));
             continue;
         }
-        match parse(listed) {
-            Ok(fleet) => {
-                faults.extend(fleet.faults().into_iter().map(|fault| format!("{name}: {fault}")));
-                fleets.push(fleet);
+        match parse(&listed) {
+            Ok(args) => {
+                let mut own = Vec::new();
+                fleets.push(Fleet::new(listed.name, args, &mut own));
+                let told = |fault: CliError| fault.to_string().trim_start_matches("Error: ").to_owned();
+                faults.extend(own.into_iter().map(|fault| format!("{name}: {}", told(fault))));
             }
             Err(fault) => faults.push(format!("{name}: {fault}")),
         }
@@ -138,21 +146,21 @@ pub fn read(file: &Path) -> Result<Vec<Fleet>, CliError> {
 }
 
 /// A fleet's options, read by the very parser of the command line.
-fn parse(listed: Listed) -> Result<Fleet, String> {
-    let Listed { name, paths, options } = listed;
+fn parse(listed: &Listed) -> Result<FleetArgs, String> {
+    let Listed { name: _, paths, options } = listed;
     let mut words = vec!["fleet".to_owned()];
+    let known = FleetArgs::augment_args(clap::Command::new("fleet"));
     for (key, value) in options {
-        words.extend(option(&key, &value)?);
+        words.extend(option(&known, key, value)?);
     }
     words.push("--".to_owned());
-    words.extend(paths);
+    words.extend(paths.iter().cloned());
     let command = FleetArgs::augment_args(clap::Command::new("fleet").no_binary_name(false));
     let matches = command.try_get_matches_from(words).map_err(|error| in_short(&error.to_string()))?;
-    let args = FleetArgs::from_arg_matches(&matches).map_err(|error| in_short(&error.to_string()))?;
-    Ok(Fleet { name, args })
+    FleetArgs::from_arg_matches(&matches).map_err(|error| in_short(&error.to_string()))
 }
 
-fn option(key: &str, value: &Value) -> Result<Vec<String>, String> {
+fn option(known: &clap::Command, key: &str, value: &Value) -> Result<Vec<String>, String> {
     let long: String = key
         .chars()
         .flat_map(|c| if c.is_ascii_uppercase() { vec!['-', c.to_ascii_lowercase()] } else { vec![c] })
@@ -164,7 +172,12 @@ fn option(key: &str, value: &Value) -> Result<Vec<String>, String> {
     };
     match value {
         Value::Bool(true) => Ok(vec![format!("--{long}")]),
-        Value::Bool(false) => Ok(Vec::new()),
+        // Where it takes a value, it goes before the variable and the policy's file.
+        Value::Bool(false) => {
+            let mut options = known.get_arguments().filter(|option| option.get_action().takes_values());
+            let says = options.any(|option| option.get_long() == Some(long.as_str()));
+            Ok(if says { vec![format!("--{long}=false")] } else { Vec::new() })
+        }
         Value::Array(all) => all.iter().map(one).collect(),
         value => Ok(vec![one(value)?]),
     }
@@ -202,9 +215,31 @@ mod tests {
         let north = &fleets[0].args;
         assert_eq!(north.manifests.paths, [Path::new("a"), Path::new("b")]);
         assert_eq!(north.interval, Duration::from_secs(90));
-        let policy = north.policy.policy(false);
+        let policy = &fleets[0].policy;
         assert_eq!((policy.allow_removals, policy.trim_seats, policy.max_creates), (true, false, Some(7)));
         assert_eq!(fleets[1].args.mode, Mode::Report);
+    }
+
+    #[test]
+    fn a_fleet_names_its_rails_itself_or_a_file_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let rails = folder.path().join("rails.yaml");
+        let text =
+            "apiVersion: bursar.dev/v1\nkind: Policy\nspec: { maxCreates: 3, allowRemovals: true, trimSeats: true }\n";
+        std::fs::write(&rails, text).unwrap();
+        let of = |more: &str| {
+            let rails = rails.display();
+            read_text(&format!("fleets:\n  - {{ name: north, paths: [a], tokenFile: t, policy: \"{rails}\"{more} }}\n"))
+        };
+        let policy = of("").unwrap().remove(0).policy;
+        assert_eq!((policy.max_creates, policy.allow_removals, policy.trim_seats), (Some(3), true, true));
+        let more = ", maxCreates: none, allowRemovals: false, maxRemovals: \"20%,3\", allowedPlans: [teams, solo]";
+        let policy = of(more).unwrap().remove(0).policy;
+        assert_eq!((policy.max_creates, policy.allow_removals, policy.trim_seats), (None, false, true));
+        assert_eq!(policy.max_removals.to_string(), "20%,3");
+        assert_eq!(policy.allowed_plans.words(), ["solo", "teams"]);
+        std::fs::write(&rails, "apiVersion: bursar.dev/v1\nkind: Policy\nspec: { maxCreate: 3 }\n").unwrap();
+        assert!(of("").unwrap_err().contains("did you mean `maxCreates`?"));
     }
 
     #[test]

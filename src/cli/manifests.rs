@@ -74,10 +74,19 @@ impl ManifestArgs {
         lock.is_some_and(|(file, _)| file.parent() == Some(folder.as_path()))
     }
 
-    fn read_all(&self) -> Result<(FileSet, Loaded), SourceError> {
+    /// The files as they are, and what is in them.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub fn read_all(&self) -> Result<(FileSet, Loaded), SourceError> {
         let files = folder::read(&self.paths)?;
-        let loaded = manifest::load(&files, &LoadOptions { own_domains: self.own_domains.clone() });
+        let loaded = manifest::load(&files, &self.options());
         Ok((files, loaded))
+    }
+
+    /// How manifests are checked.
+    pub fn options(&self) -> LoadOptions {
+        LoadOptions { own_domains: self.own_domains.clone() }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod ui;
 
 mod access;
 mod ack;
+mod against;
 mod api;
 mod apply;
 mod approve;
@@ -26,7 +27,9 @@ mod listen;
 mod logs;
 mod manifests;
 mod moment;
+mod pin;
 mod plan;
+mod policy;
 mod progress;
 mod reaffirm;
 mod reconcile;
@@ -34,7 +37,9 @@ mod render;
 mod resolve;
 mod run;
 mod sandbox;
+mod saved;
 mod schema;
+mod snapshot;
 mod status;
 #[cfg(unix)]
 mod supervisor;
@@ -71,8 +76,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done (waiting included); 1 something failed or is invalid, or a usage error; \
-2 with `plan --detailed-exitcode`: something is planned, blocked or manual; 3 from `apply`: nothing failed, but \
-something is blocked or manual.";
+2 with `plan --detailed-exitcode`: something is planned, blocked or manual; 3 from `apply` and `pin`: nothing failed, \
+but something is blocked or manual.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -94,6 +99,10 @@ enum Verb {
     Charges(Box<charges::Args>),
     /// Write manifests from the live accounts, to adopt what exists
     Export(Box<export::Args>),
+    /// Write the ids of accounts that exist into the manifests, every other byte kept
+    Pin(Box<pin::Args>),
+    /// Write what the API shows into a file, emails masked, for plans without a token
+    Snapshot(Box<snapshot::Args>),
     /// Look the API over: is it reached, whose token is it, what does it offer
     Doctor(Box<doctor::Args>),
     /// Write into a folder of manifests which journal it belongs to
@@ -173,6 +182,8 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Demo(args) => demo::run(args, ui).await,
         Verb::Charges(args) => charges::run(*args, ui).await,
         Verb::Export(args) => export::run(*args, ui).await,
+        Verb::Pin(args) => pin::run(*args, ui).await,
+        Verb::Snapshot(args) => snapshot::run(*args, ui).await,
         Verb::Doctor(args) => doctor::run(*args, ui).await,
         Verb::Init(args) => init::run(args, ui).await,
         Verb::Journal(args) => journal::run(args, ui).await,

@@ -1,17 +1,21 @@
 //! `bursar plan`: the dry run.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::controller::Reconciler;
+use crate::controller::{Recall, Reconciler};
 use crate::domain::mask;
-use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Reading, render};
+use crate::manifest::Wanted;
+use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Policy, Reading, render};
 
-use super::api::{ApiArgs, PolicyArgs};
+use super::api::ApiArgs;
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
+use super::policy::PolicyArgs;
+use super::saved;
 use super::ui::Ui;
 
 #[derive(Debug, clap::Args)]
@@ -24,12 +28,18 @@ pub struct Args {
     /// Show each changed account as a unified diff
     #[arg(long)]
     diff: bool,
+    /// Save the plan, too: `bursar apply FILE` carries out what of it still fits, for 24 hours
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Exit with 2 where something is planned, blocked or manual
     #[arg(long)]
     detailed_exitcode: bool,
     /// Show emails as j***@acme.example with a short hash; always so in Markdown, unless `no`
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     mask_emails: Option<Mask>,
+    /// Plan against what `bursar snapshot` wrote: without a token, a request, or a journal
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sandbox", "out"])]
+    against: Option<PathBuf>,
     #[command(flatten)]
     api: ApiArgs,
     #[command(flatten)]
@@ -53,7 +63,7 @@ pub enum Output {
 
 /// Whether emails are masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Mask {
+pub enum Mask {
     /// Masked
     Yes,
     /// As they are
@@ -61,31 +71,51 @@ enum Mask {
 }
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
+    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
+    if let Some(file) = &args.out {
+        saved::check_out(file, &args.manifests)?;
+    }
     let (wanted, invalid) = args.manifests.load(ui)?;
-    let opened = args.journal.open(Purpose::Plan, ui).await?;
-    let keeping = args.rules.keeping(&opened, Purpose::Plan);
-    let connection = args.api.connect().await?;
-    let mut reconciler = Reconciler::new(
-        connection.api.clone(),
-        connection.reader(),
-        args.policy.policy(args.api.is_sandbox()),
-        args.manifests.selector(),
-        keeping,
-        fastrand::u64(..),
-    );
-    let planned = match reconciler.observe(&wanted).await {
-        Ok(()) => reconciler.plan(&wanted),
-        Err(error) => Err(error),
-    };
-    connection.close().await;
-    let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
     let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
+    let plan = match &args.against {
+        Some(file) => super::against::plan(file, &wanted, &policy, &args.manifests.selector())?,
+        None => live(&args, policy, &wanted, masked, ui).await?,
+    };
     ui.out(&match (args.output, masked) {
         (Output::Markdown, _) => render::markdown(&plan, masked),
         (_, true) => mask(&show(&plan, args.output, args.diff)),
         (_, false) => show(&plan, args.output, args.diff),
     });
     Ok(if invalid { ExitCode::FAILURE } else { exit_code(&plan, args.detailed_exitcode) })
+}
+
+/// The plan for what the API shows now.
+async fn live(args: &Args, policy: Policy, wanted: &Wanted, masked: bool, ui: Ui) -> Result<Plan, CliError> {
+    let opened = args.journal.open(Purpose::Plan, ui).await?;
+    let mut keeping = args.rules.keeping(&opened, Purpose::Plan);
+    if args.out.is_some() {
+        // `apply` tries again what was refused before, so what it is to carry out says so.
+        keeping.recall = Recall::Nothing;
+    }
+    let connection = args.api.connect().await?;
+    let mut reconciler = Reconciler::new(
+        connection.api.clone(),
+        connection.reader(),
+        policy,
+        args.manifests.selector(),
+        keeping,
+        fastrand::u64(..),
+    );
+    let planned = match reconciler.observe(wanted).await {
+        Ok(()) => reconciler.plan(wanted),
+        Err(error) => Err(error),
+    };
+    connection.close().await;
+    let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
+    if let Some(file) = &args.out {
+        saved::write(file, &args.manifests, &reconciler, wanted, &plan, masked)?;
+    }
+    Ok(plan)
 }
 
 /// The plan as the command line shows it.

@@ -81,11 +81,7 @@ struct Post {
 async fn prepare(args: &Args, ui: Ui, faults: &mut Vec<CliError>) -> Option<(Vec<Post>, Opened, Option<Listener>)> {
     let fleets = match &args.config {
         Some(file) => fleet::read(file).map_err(|error| faults.push(error)).unwrap_or_default(),
-        None => {
-            let fleet = Fleet { name: "default".to_owned(), args: args.fleet.clone() };
-            faults.extend(fleet.faults());
-            vec![fleet]
-        }
+        None => vec![Fleet::new("default".to_owned(), args.fleet.clone(), faults)],
     };
     if args.lease < SHORTEST_LEASE {
         faults.push(CliError::new("--lease is at least 1s"));
@@ -228,11 +224,11 @@ async fn hold(
 
 fn daemon(post: &Post) -> Daemon {
     let Post { fleet, keeping, connection, board } = post;
-    let FleetArgs { manifests, mode, interval, poll, parallelism, api, policy, rules: _ } = &fleet.args;
+    let FleetArgs { manifests, mode, interval, poll, parallelism, api: _, policy: _, rules: _ } = &fleet.args;
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
-        policy.policy(api.is_sandbox()),
+        fleet.policy.clone(),
         manifests.selector(),
         keeping.clone(),
         fastrand::u64(..),

@@ -17,8 +17,12 @@ enum Schema {
     /// A document of a manifest file
     #[default]
     Manifest,
+    /// The operator's policy file
+    Policy,
     /// The result of `plan -o json` and `apply -o json`
     Plan,
+    /// What `plan --out` writes
+    SavedPlan,
     /// The result of `history -o json`
     History,
     /// The result of `status -o json`, and the daemon's `/status.json`
@@ -27,6 +31,8 @@ enum Schema {
     Doctor,
     /// The result of `charges -o json`
     Charges,
+    /// What `snapshot` writes
+    Snapshot,
     /// The account API, as OpenAPI 3.1
     AccountApi,
 }
@@ -35,11 +41,14 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let pretty = |schema| serde_json::to_string_pretty(&schema).map(|text| text + "\n");
     ui.out(&match args.of {
         Schema::Manifest => pretty(crate::manifest::json_schema())?,
+        Schema::Policy => pretty(crate::plan::policy_schema())?,
         Schema::Plan => pretty(crate::plan::render::json_schema())?,
+        Schema::SavedPlan => pretty(crate::plan::saved::json_schema())?,
         Schema::History => pretty(crate::journal::export::json_schema())?,
         Schema::Status => pretty(crate::controller::status::json_schema())?,
         Schema::Doctor => pretty(crate::doctor::json_schema())?,
         Schema::Charges => pretty(crate::charges::json_schema())?,
+        Schema::Snapshot => pretty(crate::snapshot::json_schema())?,
         Schema::AccountApi => crate::sandbox::openapi(),
     });
     Ok(ExitCode::SUCCESS)

@@ -15,10 +15,11 @@ use crate::controller::{Mode, Source as _};
 use crate::domain::text::{inert, span};
 use crate::plan::AccountState;
 
-use super::api::{ApiArgs, PolicyArgs};
+use super::api::ApiArgs;
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
 use super::manifests::ManifestArgs;
+use super::policy::PolicyArgs;
 use super::table::table;
 use super::ui::Ui;
 
@@ -171,7 +172,7 @@ async fn look(args: &Args, ui: Ui) -> Result<Status, CliError> {
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let keeping = args.rules.keeping(&opened, Purpose::Plan);
     let connection = args.api.connect().await?;
-    let policy = args.policy.policy(args.api.is_sandbox());
+    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     let (api, reader, selector) = (connection.api.clone(), connection.reader(), args.manifests.selector());
     let mut reconciler = Reconciler::new(api.clone(), reader, policy, selector, keeping, fastrand::u64(..));
     let planned = match reconciler.observe(&wanted).await {

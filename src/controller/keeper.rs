@@ -394,12 +394,13 @@ impl Keeper {
         by_journal || self.keeping.approved.contains(digest)
     }
 
-    /// An approval is used up by the plan that it was given for; the rails begin anew, and the
-    /// caps count from now on: what is left of that plan needs no second approval.
+    /// An approval is used up by the plan that it was given for; the rails that it let `passed`
+    /// begin anew, and the caps count from now on: what is left of that plan needs no second
+    /// approval.
     ///
     /// # Errors
     /// The journal did not take it.
-    pub async fn use_approval(&mut self, digest: &str) -> Result<(), JournalError> {
+    pub async fn use_approval(&mut self, digest: &str, passed: &[TrippedRail]) -> Result<(), JournalError> {
         let flag = self.keeping.approved.remove(digest);
         let Some(book) = self.book.clone() else { return Ok(()) };
         let mut forget: Vec<_> =
@@ -407,7 +408,13 @@ impl Keeper {
         forget.extend(book.facts(FactKind::Approved).into_keys().map(|digest| (FactKind::Approved, digest)));
         let mut entries = Vec::new();
         if flag {
-            let message = format!("plan {digest} may pass the rails");
+            let rails: Vec<String> =
+                passed.iter().map(|rail| format!("{} {} ({})", rail.flag, rail.value, rail.message)).collect();
+            let message = format!(
+                "plan {digest} may pass the rails{}{}",
+                if rails.is_empty() { "" } else { " " },
+                rails.join(", ")
+            );
             entries.push(Entry { message, ..book.entry(EntryKind::Approved) });
         }
         let counted = book.fact(FactKind::Watermark, COUNTED_FROM, self.now().to_string());

@@ -236,6 +236,11 @@ impl Reconciler {
         })
     }
 
+    /// What was last seen; `None` before the first look.
+    pub const fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
+    }
+
     /// Whether the server carries out one key once; known after the first look.
     pub fn keys(&self) -> bool {
         self.snapshot.as_ref().is_some_and(|s| s.offer.capabilities.has(Capability::IdempotencyKeys))
@@ -314,7 +319,7 @@ impl Reconciler {
         self.lifted = false;
         let used = match approved.filter(|_| rounds.begun) {
             // Only once something was begun on its account; what is left of it then counts anew.
-            Some(plan) => self.keeper.use_approval(&plan.digest).await,
+            Some(plan) => self.keeper.use_approval(&plan.digest, &plan.passed).await,
             None => Ok(()),
         };
         let Rounds { agreed, applied, left, begun } = rounds;

@@ -8,6 +8,7 @@ mod email;
 mod ids;
 mod mask;
 mod money;
+mod repository;
 pub mod text;
 
 pub use clock::{Clock, MachineClock};
@@ -15,6 +16,7 @@ pub use email::{Email, EmailError};
 pub use ids::{
     Access, AccountId, AccountName, ClientName, ClientNameError, MemberId, PlanFamily, PlanId, RequestId, Role,
 };
-pub use mask::mask;
+pub use mask::{mask, mask_address, mask_clear};
 pub use money::{Money, MoneyError};
+pub use repository::RepositoryName;
 pub use text::Foreign;

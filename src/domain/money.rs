@@ -51,7 +51,7 @@ impl Money {
     /// A twelfth, rounded to the nearest cent: what a yearly price is a month.
     pub const fn monthly_of_yearly(self) -> Self {
         let half = if self.0 >= 0 { 6 } else { -6 };
-        Self((self.0 + half) / 12)
+        Self(self.0.saturating_add(half) / 12)
     }
 }
 

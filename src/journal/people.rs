@@ -320,17 +320,22 @@ impl<'a> Person<'a> {
         Ok(Some(fact))
     }
 
-    /// Lets one plan pass the rails, by its digest, once.
+    /// Lets one plan pass the rails, by its digest, once; the caps that are tripped, each with
+    /// its value.
     ///
     /// # Errors
     /// The journal did not take it.
-    pub async fn approve(&self, scope: &ScopeId, digest: &str) -> Result<(), PeopleError> {
+    pub async fn approve(&self, scope: &ScopeId, digest: &str) -> Result<Vec<String>, PeopleError> {
         let view = ScopeView::read(self.journal, scope).await?;
-        let message = format!("plan {digest} may pass the rails, says {}", self.name);
+        let tripped = view.facts_of(FactKind::Latched).map(|fact| format!("{} {}", fact.key, fact.value));
+        let tripped: Vec<String> = tripped.collect();
+        let which = if tripped.is_empty() { String::new() } else { format!(" {}", tripped.join(", ")) };
+        let message = format!("plan {digest} may pass the rails{which}, says {}", self.name);
         let entry = Entry { message, ..self.entry(&view, EntryKind::Approved) };
         let (kind, key, value) = (FactKind::Approved, digest.to_owned(), self.name.clone());
         let facts = vec![Fact { kind, key, value, since: self.clock.now() }];
-        Ok(self.journal.commit(scope, Batch { facts, entries: vec![entry], ..Batch::default() }).await?)
+        self.journal.commit(scope, Batch { facts, entries: vec![entry], ..Batch::default() }).await?;
+        Ok(tripped)
     }
 
     /// Asks whoever runs on this journal for a look now: at one client, or at everything.

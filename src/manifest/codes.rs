@@ -42,7 +42,7 @@ codes! {
     ENCODING = "BUR0005", Error, "Not UTF-8 text",
         "Manifests are UTF-8. A byte order mark and Windows line ends are fine; UTF-16 and other encodings are not. Save the file as UTF-8.";
     CONFIG_IGNORED = "BUR0006", Warning, "A policy among the manifests is ignored",
-        "Guard rails, the address of the API and the token are the operator's word, never a manifest's: who opens a pull request must not be able to lift a guard rail. Give the file to the command with --policy or --config, from outside the folder.";
+        "Guard rails, the address of the API and the token are the operator's word, never a manifest's: who opens a pull request must not be able to lift a guard rail. A document of such a kind is ignored, and so is a file that bears such a name (`policy.yaml`, `.bursar.yaml`, `bursar.toml`) and holds no manifests. Give the file to the command with --policy or --config, from outside the folder.";
     SYNTAX = "BUR0010", Error, "Not valid YAML",
         "The document cannot be read as YAML 1.2. The clients that it held are left as they are, the other documents go on.";
     TAB = "BUR0011", Error, "A tab as indentation",

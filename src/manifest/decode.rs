@@ -8,6 +8,7 @@ use super::report::{DocumentReport, Draft, Located, Span};
 use super::yaml::{Key, Node, Value};
 
 /// The fields of a mapping, unknown ones reported.
+#[derive(Debug)]
 pub(crate) struct Fields<'n, 'a> {
     span: Span,
     what: &'static str,

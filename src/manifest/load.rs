@@ -10,7 +10,7 @@ use crate::source::{FileSet, Problem, SourceFile};
 use super::checks;
 use super::codes;
 use super::documents::{
-    ClientDocument, DefaultsDocument, Document, GroupDocument, OffboardingDocument, document, ignored,
+    ClientDocument, DefaultsDocument, Document, GroupDocument, KINDS, OffboardingDocument, document, ignored,
 };
 use super::finding::{Finding, Severity};
 use super::origin::Origins;
@@ -162,6 +162,14 @@ const MOST_DOCUMENTS: usize = 10_000;
 
 /// Names that a policy or configuration of ours bears by convention.
 const OPERATOR_FILES: &[&str] = &["bursar.policy", "bursar.config", "bursar-policy", "bursar-config"];
+/// Names that one may bear, and manifests too: these are one where no kind of manifest is named in it.
+const PERHAPS_OPERATOR_FILES: &[&str] = &["bursar", "policy", "config", "fleets"];
+
+fn is_operators(stem: &str, bytes: &[u8]) -> bool {
+    let text = || String::from_utf8_lossy(bytes);
+    OPERATOR_FILES.contains(&stem)
+        || PERHAPS_OPERATOR_FILES.contains(&stem) && !KINDS.iter().any(|kind| text().contains(kind))
+}
 
 impl<'a> Loader<'a> {
     fn file(&mut self, index: u32, file: &'a SourceFile) {
@@ -170,7 +178,7 @@ impl<'a> Loader<'a> {
         let stem = Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let whole = Span::file(index);
         let text = match content {
-            Ok(_) if OPERATOR_FILES.contains(&stem.as_str()) => {
+            Ok(bytes) if is_operators(&stem, bytes) => {
                 self.drafts.push(ignored(whole, "this policy or configuration among the manifests is ignored"));
                 ""
             }
@@ -184,6 +192,10 @@ impl<'a> Loader<'a> {
                     return;
                 }
             },
+            Err(Problem::Operators) => {
+                self.drafts.push(ignored(whole, "this policy or configuration among the manifests is ignored"));
+                ""
+            }
             Err(problem) => {
                 let (draft, guess) = problem_finding(whole, problem);
                 self.lose(folder, draft, guess, whole);
@@ -281,7 +293,7 @@ fn problem_finding(span: Span, problem: &Problem) -> (Draft, Guess) {
         Problem::NotAFile(_) => {
             (Draft::new(&codes::NOT_A_FILE, span, message).help("remove it or rename it"), Guess::default())
         }
-        Problem::Link(_) => {
+        Problem::Link(_) | Problem::Operators => {
             let draft = Draft::new(&codes::LINK_LEAVES, span, message).help("copy the file into the folder instead");
             (draft, Guess::default())
         }

@@ -14,7 +14,7 @@ pub struct Origin {
 }
 
 /// Whose words a value is in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OriginKind {
     /// The client's own.
     Own,

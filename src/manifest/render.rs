@@ -96,7 +96,7 @@ impl Page<'_> {
             return Ok(());
         }
         self.line("  members:", None);
-        for (WantedMember { email, access, role, source: _ }, origin) in members.iter().zip(origins) {
+        for (WantedMember { email, access, role, source: _, through: _ }, origin) in members.iter().zip(origins) {
             let email = scalar(email.as_str())?;
             let line = match (access, role) {
                 (_, Some(role)) => format!("    - {{ email: {email}, role: {} }}", scalar(role.as_str())?),

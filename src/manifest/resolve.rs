@@ -238,11 +238,12 @@ impl World {
             plan: plan.as_ref().map_or(WantedPlan::Untouched, |plan| plan.value.clone()),
             members: members
                 .iter()
-                .map(|Sourced { value: Person { email, access, role }, span, who: _ }| WantedMember {
+                .map(|Sourced { value: Person { email, access, role }, span, who }| WantedMember {
                     email: email.clone(),
                     access: *access,
                     role: role.clone(),
                     source: place(*span),
+                    through: self.kind(*who),
                 })
                 .collect(),
             membership: membership.as_ref().map(|found| found.value).unwrap_or_default(),

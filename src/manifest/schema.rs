@@ -19,7 +19,7 @@ pub fn json_schema() -> Value {
 }
 
 /// A field that may be left out may not be `null`: an empty value is a finding (BUR0025).
-fn without_null(value: &mut Value) {
+pub(crate) fn without_null(value: &mut Value) {
     match value {
         Value::Object(object) => {
             if let Some(Value::Array(types)) = object.get_mut("type") {

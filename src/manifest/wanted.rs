@@ -5,6 +5,8 @@ use std::fmt;
 
 use crate::domain::{Access, AccountId, AccountName, ClientName, Email, Role};
 
+use super::origin::OriginKind;
+
 /// A place in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct SourceRef {
@@ -31,6 +33,21 @@ pub struct Wanted {
     pub offboardings: Vec<Offboarding>,
     /// What could not be resolved: not changed, and not counted as gone.
     pub invalid: Vec<Invalid>,
+}
+
+impl Wanted {
+    /// The same wherever it stands: for comparing what two ways of writing want.
+    #[must_use]
+    pub fn without_places(mut self) -> Self {
+        let nowhere = SourceRef { file: String::new(), line: 0, column: 0 };
+        for client in &mut self.clients {
+            client.source.clone_from(&nowhere);
+            client.members.iter_mut().for_each(|member| member.source.clone_from(&nowhere));
+        }
+        self.offboardings.iter_mut().for_each(|document| document.source.clone_from(&nowhere));
+        self.invalid.iter_mut().for_each(|document| document.source.clone_from(&nowhere));
+        self
+    }
 }
 
 /// One client: the account that it wants.
@@ -82,8 +99,10 @@ pub struct WantedMember {
     pub access: Access,
     /// The server's exact role, where one is asked for.
     pub role: Option<Role>,
-    /// Where they are listed: in the client, its defaults, or a group.
+    /// Where they are listed.
     pub source: SourceRef,
+    /// Whose line that is: the client's, its defaults', or a group's.
+    pub through: OriginKind,
 }
 
 /// What becomes of members who are not listed.

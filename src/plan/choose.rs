@@ -5,6 +5,7 @@ use crate::manifest::WantedPlan;
 use crate::provider::{Offer, PlanOffer, Quirk};
 
 use super::matching::join_and;
+use super::policy::AllowedPlans;
 use super::price;
 use super::tree::Reason;
 
@@ -23,14 +24,29 @@ pub(super) enum Target<'a> {
     Refused {
         /// Which word was written.
         word: &'a str,
+        /// The condition.
+        reason: Reason,
         /// Why, and what to write instead. Inert text.
         message: String,
     },
 }
 
 impl Target<'_> {
-    /// The condition of a refused plan.
-    pub(super) const REFUSED: Reason = Reason::PlanUnavailable;
+    /// The same, or refused where the operator's list of plans does not have it.
+    pub(super) fn within(self, allowed: &AllowedPlans, offer: &Offer) -> Self {
+        match self {
+            Target::Other(plan) if !allowed.allows(offer, &plan.id) => {
+                let message = not_allowed(allowed, &plan.id);
+                Target::Refused { word: plan.id.as_str(), reason: Reason::GuardRail, message }
+            }
+            target => target,
+        }
+    }
+}
+
+/// What to say of a plan that is not on the operator's list.
+pub(super) fn not_allowed(allowed: &AllowedPlans, plan: &PlanId) -> String {
+    format!("{plan} is not on --allowed-plans {allowed}; write one that is, or have it allowed")
 }
 
 /// Whether a plan is what the word means: the identifier itself, or a plan of the family,
@@ -65,7 +81,7 @@ pub(super) fn choose<'a>(
     if in_force.is_some_and(|plan| satisfies(offer, word, plan)) {
         return Target::InForce;
     }
-    let refused = |message| Target::Refused { word, message };
+    let refused = |message| Target::Refused { word, reason: Reason::PlanUnavailable, message };
     if let Some(plan) = offer.plans.iter().find(|plan| plan.id.as_str() == word) {
         return if plan.available {
             Target::Other(plan)

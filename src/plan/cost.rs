@@ -68,7 +68,38 @@ pub(super) fn price(draft: &mut Draft<'_>, world: &World<'_>) {
     };
 }
 
+/// What an account comes to with everyone wanted.
+struct Outcome<'a> {
+    plan: &'a PlanId,
+    /// Bought by an action, or paid for now.
+    seats: u32,
+    /// Who takes one; none where no more seats are to be had.
+    people: u32,
+}
+
 fn after(draft: &Draft<'_>, offer: &Offer) -> Option<Money> {
+    let Some(Outcome { plan, seats, people }) = outcome(draft, offer) else { return Some(Money::ZERO) };
+    price::monthly(offer.plan(plan)?, seats.max(people))
+}
+
+/// How many seats an account pays for so that `newcomers` can join, and the price of each a
+/// month; `None` where that is not known.
+pub(super) fn seats_paid_for(draft: &Draft<'_>, offer: &Offer, newcomers: usize) -> Option<(usize, Money)> {
+    let Outcome { plan, seats, people } = outcome(draft, offer)?;
+    let plan = offer.plan(plan)?;
+    if !price::sells_seats(plan) {
+        return Some((0, Money::ZERO));
+    }
+    let now = draft.subscription().ok().flatten().filter(|subscription| subscription.is_active());
+    let newcomers = u32::try_from(newcomers).unwrap_or(u32::MAX);
+    let without = now.and_then(|now| now.seats).unwrap_or(0).max(price::included(plan));
+    let without = without.max(people.saturating_sub(newcomers));
+    let paid = seats.max(people).saturating_sub(without).min(newcomers);
+    Some((paid as usize, plan.monthly_seat()?))
+}
+
+/// `None` where nothing is paid.
+fn outcome<'d>(draft: &'d Draft<'_>, offer: &Offer) -> Option<Outcome<'d>> {
     let subscription = draft.subscription().ok().flatten().filter(|subscription| subscription.is_active());
     let mut plan = subscription.map(|subscription| &subscription.plan);
     if subscription.is_none() && !offer.account_management {
@@ -80,7 +111,7 @@ fn after(draft: &Draft<'_>, offer: &Offer) -> Option<Money> {
     for action in &draft.actions {
         let going = action.is_going();
         match &action.op {
-            Op::CreateAccount { .. } if !going => return Some(Money::ZERO),
+            Op::CreateAccount { .. } if !going => return None,
             Op::CreateAccount { plan: Some(new), .. } => (plan, seats) = (Some(&new.plan), new.seats.unwrap_or(0)),
             Op::Subscribe { plan: to, seats: bought } if going => (plan, seats) = (Some(to), bought.unwrap_or(0)),
             Op::ChangePlan { from: _, to, seats: bought, downgrade: _ } if going => {
@@ -94,9 +125,8 @@ fn after(draft: &Draft<'_>, offer: &Offer) -> Option<Money> {
             _ => {}
         }
     }
-    let Some(plan) = plan else { return Some(Money::ZERO) };
     let people = if no_more_seats { 0 } else { u32::try_from(people).unwrap_or(u32::MAX) };
-    price::monthly(offer.plan(plan)?, seats.max(people))
+    Some(Outcome { plan: plan?, seats, people })
 }
 
 /// The sum over matched and new accounts. An account with a custom price now or later is

@@ -8,7 +8,7 @@ use crate::manifest::{Client, Membership, WantedPlan};
 use crate::provider::{MemberState, NewPlan, PlanOffer, Subscription, SubscriptionState};
 
 use super::decide::Inputs;
-use super::policy::{Adopt, Policy};
+use super::policy::{Adopt, MaxRemovals, Policy};
 use super::snapshot::ObservedAccount;
 use super::tree::{AccountPlan, Action, ActionState, Change, Op, Plan};
 
@@ -91,6 +91,8 @@ pub(super) fn whole(plan: &Plan, inputs: &Inputs<'_>) -> String {
         unmanaged,
         notices: _,
         rails: _,
+        passed: _,
+        multiplied: _,
         cost: _,
         summary: _,
         requests: _,
@@ -144,18 +146,23 @@ pub(super) fn invalid(name: Option<&ClientName>, account: Option<&AccountId>) ->
 fn policy(canon: &mut Canon, policy: &Policy) {
     let Policy {
         max_creates,
+        max_subscriptions,
         max_monthly_increase,
-        max_removals_percent,
+        max_removals: MaxRemovals { percent, number },
         allow_removals,
         allow_unsubscribe,
+        allowed_plans,
         adopt,
         trim_seats,
     } = policy;
     canon.option(*max_creates, |canon, most| canon.number(most.into()));
+    canon.option(*max_subscriptions, |canon, most| canon.number(most.into()));
     canon.option(*max_monthly_increase, Canon::money);
-    canon.number((*max_removals_percent).into());
+    canon.option(*percent, |canon, most| canon.number(most.into()));
+    canon.option(*number, |canon, most| canon.number(most.into()));
     canon.flag(*allow_removals);
     canon.flag(*allow_unsubscribe);
+    canon.list(allowed_plans.words().iter(), |canon, word| canon.text(word));
     canon.text(match adopt {
         Adopt::Matching => "matching",
         Adopt::ByName => "by-name",

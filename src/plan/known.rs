@@ -163,6 +163,8 @@ pub enum Matter {
 pub struct RailMemory {
     /// Accounts that were created.
     pub created: u32,
+    /// Subscriptions and plan changes upward that were bought.
+    pub subscribed: u32,
     /// By how much the price a month rose.
     pub increase: Money,
     /// Members who were removed, offboardings aside.

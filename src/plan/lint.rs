@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use crate::domain::{Access, AccountId, Email, Money, Role};
+use crate::domain::{Access, AccountId, Email, Money, PlanId, Role};
 use crate::manifest::{Client, Membership};
 use crate::provider::{Capability, Member, MemberState, PlanOffer};
 
 use super::decide::Inputs;
-use super::policy::Policy;
+use super::policy::{MaxRemovals, Policy};
 use super::snapshot::ObservedAccount;
 use super::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan};
 
@@ -56,6 +56,7 @@ pub fn lint(plan: &Plan, inputs: &Inputs<'_>) -> Vec<LintFault> {
         check_order(account, &mut say);
         check_removals(account, client, &world, &mut say);
         check_people(account, client, &world, &mut say);
+        check_plans(account, &world, &mut say);
     }
     for what in whole(plan, inputs) {
         faults.push(LintFault { account: LintFault::WHOLE.to_owned(), what });
@@ -299,7 +300,7 @@ fn check_people(account: &AccountPlan, client: &Client, world: &World<'_>, say: 
 fn buys(account: &AccountPlan, action: &Action) -> bool {
     let subscription = account.observed.as_ref().and_then(|o| o.subscription.seen()).and_then(Option::as_ref);
     let buying = match &action.op {
-        Op::Subscribe { .. } => true,
+        Op::Subscribe { .. } | Op::CreateAccount { plan: Some(_), .. } => true,
         Op::ChangePlan { to, seats, downgrade: false, .. } => {
             subscription.is_none_or(|now| now.plan != *to || *seats > now.seats)
         }
@@ -309,14 +310,50 @@ fn buys(account: &AccountPlan, action: &Action) -> bool {
     planned(action) && buying
 }
 
+/// No plan is chosen that the operator's list does not have.
+fn check_plans(account: &AccountPlan, world: &World<'_>, say: &mut impl FnMut(String)) {
+    let (words, plans) = (world.inputs.policy.allowed_plans.words(), &world.inputs.live.offer.plans);
+    for (id, _) in account.actions.iter().filter_map(|action| chooses(account, action)) {
+        if !on_the_list(words, plans, id) {
+            say(format!("chooses {id}, which is not on the list of plans"));
+        }
+    }
+}
+
+/// The plan that an action chooses, and whether it waits for the renewal; none where it is in
+/// force already.
+fn chooses<'a>(account: &'a AccountPlan, action: &'a Action) -> Option<(&'a PlanId, bool)> {
+    let subscription = account.observed.as_ref().and_then(|o| o.subscription.seen()).and_then(Option::as_ref);
+    let chosen = match &action.op {
+        Op::Subscribe { plan, .. } => (plan, false),
+        Op::ChangePlan { to, downgrade, .. } if subscription.is_none_or(|now| now.plan != *to) => (to, *downgrade),
+        Op::CreateAccount { plan: Some(new), .. } => (&new.plan, false),
+        _ => return None,
+    };
+    planned(action).then_some(chosen)
+}
+
+/// Whether a plan, its family, or for an unlisted plan the beginning of its identifier is one
+/// of these words; no words are every plan.
+fn on_the_list(words: &[String], plans: &[PlanOffer], id: &PlanId) -> bool {
+    let is_plan = |word: &str| plans.iter().any(|plan| plan.id.as_str() == word);
+    let of_family = |word: &str| match plans.iter().find(|plan| plan.id == *id) {
+        Some(plan) => plan.family.as_str() == word,
+        None => id.as_str().starts_with(&format!("{word}-")),
+    };
+    words.is_empty() || words.iter().any(|word| id.as_str() == word || (!is_plan(word) && of_family(word)))
+}
+
 /// The rails, counted again from the plan alone; no account twice, none both managed and not.
 fn whole(plan: &Plan, inputs: &Inputs<'_>) -> Vec<String> {
     let Policy {
         max_creates,
+        max_subscriptions,
         max_monthly_increase,
-        max_removals_percent,
+        max_removals: MaxRemovals { percent, number },
         allow_removals: _,
         allow_unsubscribe,
+        allowed_plans: _,
         adopt: _,
         trim_seats: _,
     } = inputs.policy;
@@ -327,6 +364,12 @@ fn whole(plan: &Plan, inputs: &Inputs<'_>) -> Vec<String> {
     let (lifted, created, removed_before) = (memory.lifted, memory.created as usize, memory.removed as usize);
     if !lifted && creates > 0 && max_creates.is_some_and(|most| creates + created > most as usize) {
         faults.push(format!("{creates} creates are over the rail"));
+    }
+    let chosen = || plan.accounts.iter().flat_map(|account| account.actions.iter().filter_map(|a| chooses(account, a)));
+    let bought = chosen().filter(|(_, downgrade)| !downgrade).count();
+    let all = bought + memory.subscribed as usize;
+    if !lifted && bought > 0 && max_subscriptions.is_some_and(|most| all > most as usize) {
+        faults.push(format!("{bought} subscriptions are over the rail"));
     }
     if !allow_unsubscribe && actions().any(|action| matches!(action.op, Op::Unsubscribe { .. })) {
         faults.push("a subscription is cancelled without leave".to_owned());
@@ -340,7 +383,8 @@ fn whole(plan: &Plan, inputs: &Inputs<'_>) -> Vec<String> {
     let removed = actions().filter(|a| matches!(a.op, Op::RemoveMember { .. }) && !a.offboarding).count();
     let scope: usize = plan.accounts.iter().filter_map(members).map(Vec::len).sum();
     let (all, of) = (removed + removed_before, scope + removed_before);
-    let many = all > Policy::REMOVALS_ALWAYS as usize && all * 100 > *max_removals_percent as usize * of;
+    let share = percent.is_some_and(|most| all > MaxRemovals::ALWAYS as usize && all * 100 > most as usize * of);
+    let many = share || number.is_some_and(|most| all > most as usize);
     if !lifted && removed > 0 && many {
         faults.push(format!("{removed} removals of {scope} members are over the rail"));
     }

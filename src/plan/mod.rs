@@ -10,11 +10,13 @@ mod known;
 mod lint;
 mod manual;
 mod matching;
+mod multiplied;
 mod policy;
 mod price;
 mod rails;
 mod renames;
 pub mod render;
+pub mod saved;
 mod selector;
 mod snapshot;
 mod tree;
@@ -22,7 +24,7 @@ mod words;
 
 pub use checked::checked;
 pub use cost::{list_price, monthly_change};
-pub use decide::{Inputs, plan, state_of};
+pub use decide::{Inputs, may_adopt, plan, state_of};
 pub use digest::of_wanted as wanted_digest;
 pub use known::{
     ActionKey, Known, Matter, OpKind, RailMemory, Says, Series, Undone, Unsettled, Vanished, Verdict, VerdictState,
@@ -30,11 +32,11 @@ pub use known::{
 };
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
-pub use policy::{Adopt, Policy};
+pub use policy::{Adopt, AllowedPlans, MaxRemovals, Policy, PolicyFile, policy_schema};
 pub use selector::{Selector, SelectorError};
 pub use snapshot::{ObservedAccount, Reading, Snapshot};
 pub use tree::{
-    AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Notice, Op, Plan,
-    Reason, Requests, Summary, Told, TrippedRail, Unmanaged,
+    AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Multiplied,
+    Notice, Op, Plan, Reason, Requests, Summary, Told, TrippedRail, Unmanaged,
 };
 pub use words::describe;

@@ -1,6 +1,7 @@
 //! Selectors on labels: `-l wave=canary,tier!=gold,env`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Which clients a plan is for; the empty selector is all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +30,22 @@ impl Selector {
             Term::Has(key) => labels.contains_key(key),
             Term::HasNot(key) => !labels.contains_key(key),
         })
+    }
+}
+
+/// As it can be read again.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, term) in self.0.iter().enumerate() {
+            f.write_str(if place > 0 { "," } else { "" })?;
+            match term {
+                Term::Equals(key, value) => write!(f, "{key}={value}"),
+                Term::Differs(key, value) => write!(f, "{key}!={value}"),
+                Term::Has(key) => f.write_str(key),
+                Term::HasNot(key) => write!(f, "!{key}"),
+            }?;
+        }
+        Ok(())
     }
 }
 
@@ -76,7 +93,9 @@ mod tests {
             ("env!=prod", true),
             ("env", false),
         ] {
-            assert_eq!(selector.parse::<Selector>().unwrap().matches(&labels), wanted, "{selector}");
+            let parsed = selector.parse::<Selector>().unwrap();
+            assert_eq!(parsed.matches(&labels), wanted, "{selector}");
+            assert_eq!(parsed.to_string().parse::<Selector>().unwrap(), parsed, "{selector}");
         }
         assert!(Selector::default().matches(&labels));
         for bad in ["", "=x", "a=", "a b=c", "a=b=c"] {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId, Money, PlanId, RequestId, Role};
-use crate::manifest::SourceRef;
+use crate::manifest::{OriginKind, SourceRef};
 use crate::provider::NewPlan;
 
 use super::known::{ActionKey, OpKind, Word};
@@ -27,6 +27,10 @@ pub struct Plan {
     pub notices: Vec<Notice>,
     /// Rails that stopped something.
     pub rails: Vec<TrippedRail>,
+    /// Rails that would have stopped something, had a person not let this plan pass.
+    pub passed: Vec<TrippedRail>,
+    /// People who come into several accounts through one line.
+    pub multiplied: Vec<Multiplied>,
     /// The list price a month.
     pub cost: Cost,
     /// How many of what.
@@ -36,7 +40,7 @@ pub struct Plan {
 }
 
 /// Which API a plan is for.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ApiInfo {
     /// The driver, `dnsimple`.
     pub provider: String,
@@ -452,6 +456,8 @@ pub struct TrippedRail {
     pub flag: &'static str,
     /// Its value, in words.
     pub value: String,
+    /// A value with which it would stop nothing of this plan; `None` where it has no value.
+    pub suffices: Option<String>,
     /// What was asked for, and what was stopped.
     pub message: String,
 }
@@ -461,6 +467,29 @@ impl TrippedRail {
     pub fn is_cap(&self) -> bool {
         self.flag.starts_with("--max-")
     }
+}
+
+/// A person who comes into several accounts through one line: of a group, or of defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multiplied {
+    /// Who.
+    pub email: Email,
+    /// Whose line it is: a group's or defaults', never a client's own.
+    pub through: OriginKind,
+    /// The line that lists them.
+    pub source: SourceRef,
+    /// How many accounts they come into.
+    pub accounts: u32,
+    /// In how many of these a seat is paid for them; in the others one is free, or costs nothing.
+    pub seats: u32,
+    /// The price of a seat a month, where it is the same in all of these.
+    pub seat_price: Option<Money>,
+    /// What the seats come to a month.
+    pub monthly: Money,
+    /// In how many accounts the price of their seat is not known.
+    pub unpriced: u32,
+    /// Whether they are known to be a user of the service: before, no seat is bought for them.
+    pub registered: bool,
 }
 
 /// The list price a month of the matched and new accounts with everyone wanted.

@@ -9,7 +9,7 @@ use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};
+use super::set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile, is_operators};
 
 /// The deepest folder that is read; a file system that is deeper is not one of manifests.
 const DEEPEST: usize = 64;
@@ -107,10 +107,15 @@ impl Reader {
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let file_name = entry.file_name();
-            if file_name.as_encoded_bytes().starts_with(b".") {
+            let (path, name) = (entry.path(), name.join(&file_name));
+            let hidden = file_name.as_encoded_bytes().starts_with(b".");
+            if (hidden || !is_manifest(&file_name)) && file_name.to_str().is_some_and(is_operators) {
+                self.push(&path, &name, Err(Problem::Operators));
                 continue;
             }
-            let (path, name) = (entry.path(), name.join(&file_name));
+            if hidden {
+                continue;
+            }
             let kind = match entry.file_type() {
                 Ok(kind) => kind,
                 // Gone since the folder was listed: as if it had not been there.

@@ -20,7 +20,8 @@ pub fn of(folder: &Path) -> Option<String> {
     Some(if changes.is_empty() { commit.to_owned() } else { format!("{commit}-dirty") })
 }
 
-fn git(folder: &Path, args: &[&str]) -> Option<String> {
+/// What `git` says in a folder; `None` where it fails or is not there.
+pub(super) fn git(folder: &Path, args: &[&str]) -> Option<String> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let mut command = Command::new("git");
     command.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]).args(args).current_dir(folder);

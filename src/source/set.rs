@@ -47,6 +47,18 @@ pub enum Problem {
     /// The system refused.
     #[error("cannot be read: {0}")]
     Unreadable(String),
+    /// By its name a policy or configuration of ours, which is never read here.
+    #[error("the operator's files are not read among manifests")]
+    Operators,
+}
+
+/// Whether a file that is no manifest by its name (hidden, or of another format) looks like a
+/// policy or configuration of ours, which nobody should believe to be in force here.
+pub fn is_operators(file_name: &str) -> bool {
+    let Some((stem, extension)) = file_name.rsplit_once('.') else { return false };
+    let stem = stem.strip_prefix('.').unwrap_or(stem);
+    let ours = ["bursar", "bursar.policy", "bursar-policy", "bursar.config", "bursar-config"].contains(&stem);
+    ours && ["yaml", "yml", "toml", "json"].contains(&extension)
 }
 
 /// A folder or file that was named and cannot be read: nothing may be concluded from what is

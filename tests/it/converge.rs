@@ -8,8 +8,10 @@ use std::sync::Arc;
 use bursar::controller::{Keeping, Reconciler, Report, observe};
 use bursar::domain::{Access, AccountId, AccountName, ClientName, Email, Money};
 use bursar::execute::{Options as Carrying, Silent};
-use bursar::manifest::{Client, Membership, Offboarding, SourceRef, Wanted, WantedMember, WantedPlan};
-use bursar::plan::{Action, ActionState, Adopt, ApiInfo, ObservedAccount, Op, Plan, Policy, Reason, Selector};
+use bursar::manifest::{Client, Membership, Offboarding, OriginKind, SourceRef, Wanted, WantedMember, WantedPlan};
+use bursar::plan::{
+    Action, ActionState, Adopt, AllowedPlans, ApiInfo, MaxRemovals, ObservedAccount, Op, Plan, Policy, Reason, Selector,
+};
 use bursar::provider::dnsimple::{self, Config};
 use bursar::provider::{BaseUrl, Read as _, Token};
 use bursar::sandbox::{Extension, MemberMode, Options};
@@ -45,6 +47,7 @@ fn wanted_client(i: usize, rng: &mut Rng) -> Client {
         access: if one_in(rng, 4) { Access::Limited } else { Access::Full },
         role: None,
         source: source.clone(),
+        through: OriginKind::Own,
     });
     let mut members: Vec<_> = members.collect();
     members.sort_by(|a, b| a.email.cmp(&b.email));
@@ -84,9 +87,11 @@ fn policy(rng: &mut Rng) -> Policy {
     Policy {
         max_creates: if one_in(rng, 4) { Some(rng.u32(0..3)) } else { None },
         max_monthly_increase: if one_in(rng, 4) { Some(Money::cents(rng.i64(0..20_000))) } else { None },
-        max_removals_percent: rng.u32(0..100),
+        max_subscriptions: if one_in(rng, 4) { Some(rng.u32(0..3)) } else { None },
+        max_removals: MaxRemovals { percent: Some(rng.u32(0..100)), number: one_in(rng, 4).then(|| rng.u32(0..3)) },
         allow_removals: rng.bool(),
         allow_unsubscribe: rng.bool(),
+        allowed_plans: AllowedPlans::new(one_in(rng, 6).then(|| "teams".to_owned())),
         adopt: [Adopt::Matching, Adopt::ByName, Adopt::Never][rng.usize(0..3)],
         trim_seats: rng.bool(),
     }

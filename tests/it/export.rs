@@ -12,13 +12,21 @@ async fn round(world: &World) -> Done {
     let exported = world.run(&["export"]).await.expect(0);
     world.write("clients.yaml", &exported.stdout);
     world.run(&["validate", "."]).await.expect(0);
-    let plan = world.run(&["plan", "-o", "json", "--detailed-exitcode"]).await.expect(0).json();
+    shows_no_change(world, ".").await;
+    // As a folder, too.
+    world.run(&["export", "--out", ".folder"]).await.expect(0);
+    world.run(&["validate", ".folder"]).await.expect(0);
+    shows_no_change(world, ".folder").await;
+    exported
+}
+
+async fn shows_no_change(world: &World, folder: &str) {
+    let plan = world.run(&["plan", folder, "-o", "json", "--detailed-exitcode"]).await.expect(0).json();
     let actions = plan["accounts"].as_array().unwrap().iter().flat_map(|one| one["actions"].as_array().unwrap());
     // What waits for the renewal is on its way already: nothing is sent for it.
     let changes: Vec<&Value> = actions.filter(|action| action["reason"] != "DowngradeAtRenewal").collect();
     assert_eq!(changes, Vec::<&Value>::new());
     assert_eq!((&plan["drift"], &plan["unmanaged"]), (&value!([]), &value!([])));
-    exported
 }
 
 async fn arrange(world: &World, account: Value) {
@@ -216,4 +224,82 @@ async fn what_cannot_be_read_or_written_down_is_told_in_a_comment() {
     let plan = run(&["plan", "-o", "json"]).await.unwrap().json();
     let changes: Vec<&Value> = plan["accounts"].as_array().unwrap().iter().map(|one| &one["actions"]).collect();
     assert_eq!(changes.iter().filter(|actions| **actions != &value!([])).count(), 0, "{plan:#}");
+}
+
+/// An agency's accounts, as they often are.
+async fn alike(world: &World) {
+    for name in ["acme", "beta", "corp", "delta", "echo"] {
+        let team = value!(["pat@agency.example", format!("owner@{name}.example")]);
+        let email = format!("dns+{name}@agency.example");
+        let body = value!({"name": name, "email": email, "plan": "teams-v2-monthly", "seats": 3, "members": team});
+        arrange(world, body).await;
+    }
+    arrange(world, value!({"name": "Zed", "email": "zed@x.example", "plan": "teams-v2-monthly", "seats": 1})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_has_a_file_a_client_and_says_once_what_most_share() {
+    let world = World::with(unlimited()).await;
+    alike(&world).await;
+    // A repository that was just made is empty enough.
+    std::fs::create_dir_all(world.path().join("new/.git")).unwrap();
+    let done = world.run(&["export", "--out", "new"]).await.expect(0);
+    insta::assert_snapshot!(done.stdout, @r"
+    groups/everywhere.yaml
+    defaults.yaml
+    clients/: 6 files
+    plan teams-v2-monthly: in defaults.yaml
+    notificationEmail dns+{name}@agency.example: in defaults.yaml
+    pat@agency.example: in groups/everywhere.yaml, which defaults.yaml gives to everybody
+    ");
+    insta::assert_snapshot!(done.stderr, @"6 accounts written. Check with `bursar plan`: it shows no change.");
+    let read = |file: &str| std::fs::read_to_string(world.path().join("new").join(file)).unwrap();
+    let files = ["groups/everywhere.yaml", "defaults.yaml", "clients/acme.yaml", "clients/zed.yaml"];
+    insta::assert_snapshot!(files.map(|file| format!("# {file}\n{}", read(file))).concat(), @r##"
+    # groups/everywhere.yaml
+    apiVersion: bursar.dev/v1
+    kind: MemberGroup
+    metadata:
+      name: everywhere
+    spec:
+      members:
+        - pat@agency.example
+    # defaults.yaml
+    apiVersion: bursar.dev/v1
+    kind: ClientDefaults
+    metadata:
+      name: defaults
+    spec:
+      notificationEmail: "dns+{name}@agency.example"
+      plan: teams-v2-monthly
+      memberGroups: [everywhere]
+    # clients/acme.yaml
+    apiVersion: bursar.dev/v1
+    kind: ClientAccount
+    metadata:
+      name: acme
+    spec:
+      accountId: "1"
+      accountName: acme
+      members:
+        - owner@acme.example
+    # clients/zed.yaml
+    apiVersion: bursar.dev/v1
+    kind: ClientAccount
+    metadata:
+      name: zed
+    spec:
+      accountId: "6"
+      accountName: Zed
+      notificationEmail: zed@x.example
+      memberGroups: []
+    "##);
+    assert_eq!(std::fs::read_dir(world.path().join("new/clients")).unwrap().count(), 6);
+    shows_no_change(&world, "new").await;
+    let ledger = world.ledger().await;
+    let again = world.run(&["export", "--out", "new"]).await.expect(1);
+    assert!(again.stderr.starts_with("Error: new is not empty: it holds "), "{}", again.stderr);
+    assert_eq!(world.ledger().await.requests(), ledger.requests(), "nothing is asked for it");
+    world.write("file", "");
+    assert!(world.run(&["export", "--out", "file"]).await.expect(1).stderr.contains("cannot read file"));
 }

@@ -4,6 +4,11 @@
 use std::path::Path;
 
 #[test]
+fn the_schema_of_policies_is_the_committed_one() {
+    super::support::committed("schemas/policy.schema.json", &bursar::plan::policy_schema());
+}
+
+#[test]
 fn the_schema_of_plans_is_the_committed_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/plan.schema.json");
     let schema = bursar::plan::render::json_schema();

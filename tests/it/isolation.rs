@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::proxy::{self, Fault};
 use crate::support::World;
 
-const NO_RAILS: [&str; 4] = ["--max-creates", "none", "--max-monthly-increase", "none"];
+const NO_RAILS: [&str; 6] = ["--max-creates", "none", "--max-subscriptions", "none", "--max-monthly-increase", "none"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_thousand_clients_the_one_that_always_fails_stops_nobody() {

@@ -4,6 +4,7 @@
     reason = "a test that cannot go on should panic; clippy's exemption does not reach helpers"
 )]
 
+mod adopting;
 mod charges;
 mod conformance;
 mod converge;
@@ -32,7 +33,9 @@ mod observe;
 mod ops;
 mod page_browser;
 mod people;
+mod pin;
 mod plan;
+mod policy;
 mod provider_hostile;
 mod provider_read;
 mod provider_world;
@@ -51,6 +54,7 @@ mod sandbox_netlify;
 mod sandbox_page;
 mod sandbox_published;
 mod sim;
+mod snapshot;
 mod support;
 mod support_postgres;
 mod validate_faces;

@@ -278,10 +278,34 @@ async fn an_approval_lets_one_plan_of_a_running_daemon_pass() {
     assert_eq!(world.ledger().await.writes(), 0);
     let approved = beside(&world, &["approve", digest]).expect(0);
     assert_eq!(approved.stderr, "");
+    let said = format!("Plan {digest} may pass the rails --max-creates 1, once.\n");
+    assert!(approved.stdout.starts_with(&said), "{}", approved.stdout);
     daemon.wait_for("2 clients: 2 in sync", SOON);
     assert_eq!(world.ledger().await.count("accounts_created"), 2);
     let history = beside(&world, &["history", "--kind", "approved", "-o", "json"]).expect(0).json();
     assert_eq!(history["entries"][0]["actor"], "pat");
+    let message = format!("plan {digest} may pass the rails --max-creates 1, says pat");
+    assert_eq!(history["entries"][0]["message"], message);
+}
+
+/// The approval on the command line says which rails the plan passes, in the plan and for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_plan_names_the_rails_that_it_passes() {
+    let world = World::new(&[]).await;
+    world.client("acme", &[]);
+    world.client("beta", &[]);
+    let plan = world.run(&["plan", "-o", "json", "--max-creates", "1"]).await.expect(0).json();
+    assert_eq!(plan["rails"][0]["suffices"], "2");
+    let digest = plan["digest"].as_str().unwrap();
+    let journal = ["--max-creates", "1", "--journal", "j.db"];
+    let done = world.run(&[&["apply", "--yes", "--approve", digest][..], &journal].concat()).await.expect(0);
+    let said = "Guard rails that a person lets this plan pass\n  --max-creates 1: 2 accounts would be created\n";
+    assert!(done.stdout.contains(said), "{}", done.stdout);
+    assert_eq!(world.ledger().await.count("accounts_created"), 2);
+    let history =
+        world.run(&["history", "--kind", "approved", "-o", "json", "--journal", "j.db"]).await.expect(0).json();
+    let message = format!("plan {digest} may pass the rails --max-creates 1 (2 accounts would be created)");
+    assert_eq!(history["entries"][0]["message"], message);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,8 @@ pub enum Fault {
     StrikeBefore,
     /// Passed on; strikes before the answer goes back.
     StrikeBetween,
+    /// Passed on, and the answer back with one text in place of another.
+    Rewrite(&'static str, &'static str),
     /// Passed on, and the answer back; strikes so many microseconds after.
     StrikeAfter(u64),
 }
@@ -75,6 +77,15 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
             (proxy.strike)(false);
             hang_up()
         }
+        Fault::Rewrite(from, to) => match forward(&proxy, head.method, &path, head.headers, body).await {
+            Some(passed) => {
+                let (head, body) = passed.into_parts();
+                let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+                let text = String::from_utf8_lossy(&body).replace(from, to);
+                Response::from_parts(head, Body::from(text))
+            }
+            None => hang_up(),
+        },
         Fault::None | Fault::LoseAnswer | Fault::StrikeBetween | Fault::StrikeAfter(_) => {
             let Some(passed) = forward(&proxy, head.method, &path, head.headers, body).await else {
                 if matches!(fault, Fault::StrikeBetween | Fault::StrikeAfter(_)) {

@@ -122,6 +122,9 @@ fn the_table_of_commands_names_every_command_and_option_that_there_is() {
         "webhooks install",
         "doctor",
         "charges",
+        "export",
+        "pin",
+        "snapshot",
     ]
     .iter()
     .map(|verb| [&verb.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat())
@@ -141,6 +144,7 @@ fn the_schemas_and_scripts_for_shells_are_printed() {
         (&["schema"][..], "ClientAccount"),
         (&["schema", "plan"], "format_version"),
         (&["schema", "history"], "rail_tripped"),
+        (&["schema", "snapshot"], "taken_at"),
         (&["schema", "account-api"], "\"openapi\": \"3.1"),
         (&["completions", "bash"], "_bursar()"),
         (&["completions", "zsh"], "#compdef bursar"),

@@ -65,7 +65,19 @@ async fn without_include_each_managed_account_costs_two_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pass_with_nothing_to_do_costs_the_list_and_two() {
     let world = world_of(130, 0, true, &[]).await;
-    world.run(&["apply", "--yes", "--max-creates", "none", "--max-monthly-increase", "none"]).await.expect(0);
+    world
+        .run(&[
+            "apply",
+            "--yes",
+            "--max-creates",
+            "none",
+            "--max-subscriptions",
+            "none",
+            "--max-monthly-increase",
+            "none",
+        ])
+        .await
+        .expect(0);
     for verb in [&["plan"][..], &["apply", "--yes"][..]] {
         let before = world.ledger().await;
         world.run(verb).await.expect(0);

@@ -48,7 +48,7 @@ impl Victim {
         }
         command
             .args(["run", "clients", "--interval", "1s", "--settle", &format!("{}s", SETTLE.as_secs())])
-            .args(["--max-creates", "none", "--max-monthly-increase", "none"])
+            .args(["--max-creates", "none", "--max-subscriptions", "none", "--max-monthly-increase", "none"])
             .arg("--journal")
             .arg(self.journal())
             .current_dir(&self.folder)

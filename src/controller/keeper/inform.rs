@@ -113,14 +113,32 @@ impl Keeper {
                 + unsettled().filter(|row| row.operation.series.kind == op).count();
             u32::try_from(all).unwrap_or(u32::MAX)
         };
+        let bought = done().filter(|entry| entry.op.is_some_and(|op| buys(op, entry.monthly))).count()
+            + unsettled().filter(|row| buys(row.operation.series.kind, row.cause.monthly)).count();
         let rises = done().filter_map(|entry| entry.monthly).chain(unsettled().filter_map(|row| row.cause.monthly));
         RailMemory {
             created: count(OpKind::CreateAccount),
+            subscribed: u32::try_from(bought).unwrap_or(u32::MAX),
             increase: rises.filter(|rise| *rise > Money::ZERO).sum(),
             removed: count(OpKind::RemoveMember),
             latched: book.facts(FactKind::Latched).into_iter().map(|(flag, fact)| (flag, fact.value)).collect(),
             lifted,
         }
+    }
+}
+
+/// Whether something that was done bought a subscription, or a plan that costs more.
+fn buys(op: OpKind, monthly: Option<Money>) -> bool {
+    match op {
+        OpKind::Subscribe => true,
+        // A create that brings a plan with it is one whose price rose.
+        OpKind::ChangePlan | OpKind::CreateAccount => monthly.is_some_and(|rise| rise > Money::ZERO),
+        OpKind::UpdateAccount
+        | OpKind::SetSeats
+        | OpKind::RemoveMember
+        | OpKind::AddMember
+        | OpKind::SetAccess
+        | OpKind::Unsubscribe => false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Access, Email, Money, PlanId};
 use crate::manifest::Client;
-use crate::plan::choose::{Target, choose};
+use crate::plan::choose::{Target, choose, not_allowed};
 use crate::plan::tree::{
     AccountPlan, AccountState, Action, ActionState, Change, Desired, Drift, DriftKind, Op, Reason,
 };
@@ -215,6 +215,7 @@ impl<'a> Draft<'a> {
         let staying = self.people.count().saturating_sub(u32::try_from(leaving).unwrap_or(u32::MAX));
         let everyone = staying.saturating_add(coming(&adds, |_| true));
         let target = choose(world.offer(), &self.client.plan, now.plan(), everyone);
+        let target = target.within(&world.inputs.policy.allowed_plans, world.offer());
         let in_force = now.plan().and_then(|plan| world.offer().plan(plan));
         let final_plan = final_plan(&target, in_force);
         if !self.check_plan(&target, now, &mut adds) {
@@ -314,13 +315,14 @@ impl<'a> Draft<'a> {
                 ranked.push((rank::UNSUBSCRIBE, Action::planned(op).noting(note)));
             }
             (crate::manifest::WantedPlan::Choice(word), None) => {
-                ranked.push((rank::BUY, Action::planned(Op::Subscribe { plan: PlanId::new(word), seats: None })));
+                let op = Op::Subscribe { plan: PlanId::new(word), seats: None };
+                ranked.push((rank::BUY, chosen_by_hand(world, op, word)));
             }
             (crate::manifest::WantedPlan::Choice(word), Some(plan)) => {
                 if !crate::plan::choose::satisfies(offer, word, plan) {
                     let to = PlanId::new(word);
                     let op = Op::ChangePlan { from: plan.clone(), to, seats: None, downgrade: false };
-                    ranked.push((rank::BUY, Action::planned(op)));
+                    ranked.push((rank::BUY, chosen_by_hand(world, op, word)));
                 }
             }
         }
@@ -392,6 +394,16 @@ impl<'a> Draft<'a> {
             *seats = (*seats).max(u32::try_from(desired.members.len()).unwrap_or(u32::MAX));
         }
         desired
+    }
+}
+
+/// The choice of a plan, where the operator's list has it.
+fn chosen_by_hand(world: &World<'_>, op: Op, word: &str) -> Action {
+    let (allowed, plan) = (&world.inputs.policy.allowed_plans, PlanId::new(word));
+    if allowed.allows(world.offer(), &plan) {
+        Action::planned(op)
+    } else {
+        Action::blocked(op, Reason::GuardRail, not_allowed(allowed, &plan))
     }
 }
 

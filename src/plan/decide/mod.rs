@@ -12,14 +12,16 @@ use crate::manifest::Wanted;
 
 use super::known::Known;
 use super::policy::Policy;
+use super::rails::Judged;
 use super::selector::Selector;
 use super::snapshot::Snapshot;
 use super::tree::{AccountPlan, AccountState, ApiInfo, Plan, Requests, Summary};
-use super::{cost, digest, rails, renames};
+use super::{cost, digest, multiplied, rails, renames};
 
 pub(super) use account::Draft;
 pub(super) use settle::cascade;
 pub use settle::state_of;
+pub use world::may_adopt;
 pub(super) use world::{Found, World};
 
 /// Everything that a plan is made from. Nothing else has a part in it: no clock, no
@@ -47,23 +49,28 @@ pub struct Inputs<'a> {
 /// world in another order of manifests, accounts and members.
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let world = World::new(inputs);
-    let mut tripped = Vec::new();
+    let mut judged = Judged::default();
     let mut drafts: Vec<Draft<'_>> = world.selected().map(|client| Draft::begin(&world, client)).collect();
     drafts.sort_by(|a, b| a.client.name.cmp(&b.client.name));
 
     // Who leaves is settled before seats are counted: a removal that a rail stops frees none.
-    rails::removals(&mut drafts, inputs, &mut tripped);
+    rails::removals(&mut drafts, inputs, &mut judged);
     for draft in &mut drafts {
         draft.decide(&world);
         memory::hold_unsettled(draft, &world);
     }
-    rails::unsubscribes(&mut drafts, inputs.policy, &mut tripped);
-    rails::creates(&mut drafts, inputs, &mut tripped);
+    rails::plans(&drafts, inputs, &mut judged);
+    rails::unsubscribes(&mut drafts, inputs.policy, &mut judged);
+    rails::creates(&mut drafts, inputs, &mut judged);
+    // What is not created buys no subscription, and what is not bought costs nothing.
+    drafts.iter_mut().for_each(cascade);
+    rails::subscriptions(&mut drafts, inputs, &mut judged);
     for draft in &mut drafts {
         cascade(draft);
         cost::price(draft, &world);
     }
-    let held_by_money = rails::money(&mut drafts, inputs, &mut tripped);
+    let multiplied = multiplied::of(&drafts, &world);
+    let held_by_money = rails::money(&mut drafts, inputs, &multiplied, &mut judged);
     let refused = memory::refuse(&mut drafts, &inputs.known.refused);
     if memory::freeze(&mut drafts, inputs.known.frozen.as_deref()) || held_by_money || refused {
         for draft in &mut drafts {
@@ -86,7 +93,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         drift,
         unmanaged: cost::unmanaged(&world),
         notices,
-        rails: tripped,
+        rails: judged.tripped,
+        passed: judged.passed,
+        multiplied,
         cost: cost::total(&accounts),
         summary,
         requests: Requests { spent: inputs.requests_spent, to_apply: to_apply as u64 },
@@ -98,7 +107,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 
 /// Counts the planned actions by kind, what does not go ahead by state, and the accounts
 /// that are as they should be.
-fn summarise(accounts: &[AccountPlan]) -> Summary {
+pub(super) fn summarise(accounts: &[AccountPlan]) -> Summary {
     use super::known::OpKind;
     use super::tree::{ActionState, Op};
     let mut summary = Summary::default();

@@ -173,7 +173,7 @@ pub(super) fn adds(world: &World<'_>, client: &Client, people: &People) -> Vec<A
         .filter(|member| member.email != *world.ourselves() && people.get(&member.email).is_none())
         .map(|member| {
             let known = world.is_user(&member.email);
-            let WantedMember { email, access, role, source: _ } = &member;
+            let WantedMember { email, access, role, source: _, through: _ } = &member;
             let op = Op::AddMember { email: email.clone(), access: *access, role: role.clone() };
             let mut action = Action::planned(op);
             action.unregistered = !known;
@@ -233,7 +233,7 @@ pub(super) fn invitations(world: &World<'_>, client: &Client, people: &People, l
     for member in wanted(world, client) {
         let Some(present) = people.get(&member.email) else { continue };
         if present.state == MemberState::Invited && !gone.contains(&member.email) {
-            let WantedMember { email, access, role, source: _ } = &member;
+            let WantedMember { email, access, role, source: _, through: _ } = &member;
             let op = Op::AddMember { email: email.clone(), access: *access, role: role.clone() };
             let word = people.told.iter().find(|told| told.email == member.email);
             let word = word.map_or_else(String::new, |told| format!(" ({})", told.word));

@@ -107,8 +107,8 @@ fn settling(subscription: &Subscription) -> Steps {
 fn without(target: &Target<'_>, heads: Heads) -> Steps {
     let action = match target {
         Target::Untouched | Target::Nothing | Target::InForce => return Steps::default(),
-        Target::Refused { word, message } => {
-            Action::blocked(Op::Subscribe { plan: PlanId::new(*word), seats: None }, Target::REFUSED, message.clone())
+        Target::Refused { word, reason, message } => {
+            Action::blocked(Op::Subscribe { plan: PlanId::new(*word), seats: None }, *reason, message.clone())
         }
         Target::Other(plan) => {
             let seats = price::sells_seats(plan).then(|| heads.seated.max(price::included(plan)));
@@ -141,7 +141,7 @@ fn active(world: &World<'_>, client: &Client, subscription: &Subscription, targe
             Steps { after: vec![Action::planned(op).noting(note)], ..Steps::default() }
         }
         Target::Untouched => seats(world, subscription, heads),
-        Target::Refused { word, message } => {
+        Target::Refused { word, reason, message } => {
             let mut steps = seats(world, subscription, heads);
             let op = Op::ChangePlan {
                 from: subscription.plan.clone(),
@@ -150,7 +150,7 @@ fn active(world: &World<'_>, client: &Client, subscription: &Subscription, targe
                 downgrade: false,
             };
             // Not a gate: whoever has a seat of the plan in force can still come.
-            steps.after.push(Action::blocked(op, Target::REFUSED, message.clone()));
+            steps.after.push(Action::blocked(op, *reason, message.clone()));
             steps
         }
         Target::InForce => match unwanted_pending(offer, client, subscription) {

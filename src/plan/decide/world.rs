@@ -9,7 +9,7 @@ use crate::plan::matching::{FoundBy, Match, Matching, match_accounts};
 use crate::plan::policy::Adopt;
 use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Reason};
 use crate::plan::{ObservedAccount, cost, digest};
-use crate::provider::{Capability, MemberState, Offer, Quirk};
+use crate::provider::{Account, Capability, MemberState, Offer, Quirk};
 
 use super::Inputs;
 
@@ -99,7 +99,7 @@ impl<'a> World<'a> {
             Match::Account(index) => &self.inputs.live.accounts[index],
         };
         let named = self.matching.found_by(&client.name) == Some(FoundBy::Id);
-        if named || self.is_made(client, observed) || self.may_adopt(client, observed) {
+        if named || self.is_made(client, observed) || may_adopt(self.inputs.policy.adopt, client, &observed.account) {
             return Found::Account(observed);
         }
         let account = &observed.account;
@@ -115,7 +115,8 @@ impl<'a> World<'a> {
             observed,
             format!(
                 "account {id} bears the name, but may be somebody else's: {why}. If it is this client's, write \
-                 accountId: \"{id}\" in the manifest"
+                 accountId: \"{id}\" in the manifest (bursar pin --take-over {} does)",
+                client.name
             ),
         )
     }
@@ -124,16 +125,6 @@ impl<'a> World<'a> {
     fn is_made(&self, client: &Client, observed: &ObservedAccount) -> bool {
         self.offer().has_quirk(Quirk::EmailAfterwards)
             && self.inputs.known.made.get(&client.name) == Some(&observed.account.id)
-    }
-
-    fn may_adopt(&self, client: &Client, observed: &ObservedAccount) -> bool {
-        match self.inputs.policy.adopt {
-            Adopt::ByName => true,
-            Adopt::Never => false,
-            Adopt::Matching => observed.account.email.as_ref().is_some_and(|email| {
-                *email == client.notification_email || client.previous_notification_emails.contains(email)
-            }),
-        }
     }
 
     /// What an action that would go ahead came to when it was tried. A person who is known to
@@ -209,6 +200,17 @@ impl<'a> World<'a> {
                 }
             })
             .collect()
+    }
+}
+
+/// Whether an account that was found by its name is taken over by itself.
+pub fn may_adopt(adopt: Adopt, client: &Client, account: &Account) -> bool {
+    match adopt {
+        Adopt::ByName => true,
+        Adopt::Never => false,
+        Adopt::Matching => account.email.as_ref().is_some_and(|email| {
+            *email == client.notification_email || client.previous_notification_emails.contains(email)
+        }),
     }
 }
 

@@ -1,15 +1,17 @@
 //! The plan for machines: versioned, with its JSON Schema.
 
+use crate::manifest::OriginKind;
 use crate::plan::known::{Says, Whose, Word};
+use crate::plan::saved::Comparison;
 use crate::plan::tree::{
-    AccountPlan, AccountState, Action, ActionState, Change, Drift, DriftKind, Notice, Op, Plan, Reason, Told,
-    TrippedRail, Unmanaged,
+    AccountPlan, AccountState, Action, ActionState, Change, Drift, DriftKind, Multiplied, Notice, Op, Plan, Reason,
+    Told, TrippedRail, Unmanaged,
 };
 
 use super::model::{
     AboutJson, AccountJson, AccountStateJson, ActionJson, ActionStateJson, ApiJson, CostJson, DriftJson, DriftKindJson,
-    NoticeJson, OpJson, PlanJson, RailJson, RequestsJson, ResultJson, SourceJson, SummaryJson, ToldJson, ToldStateJson,
-    UnmanagedJson,
+    MultipliedJson, NoticeJson, OpJson, PlanJson, RailJson, RequestsJson, ResultJson, SourceJson, SummaryJson,
+    ThroughJson, ToldJson, ToldStateJson, UnmanagedJson,
 };
 
 /// The version of this format: a reader ignores unknown fields and refuses another major.
@@ -22,6 +24,15 @@ pub fn json(plan: &Plan) -> serde_json::Value {
 
 /// The plan after it was carried out, with `result` counted from the states of the actions.
 pub fn apply_json(plan: &Plan) -> serde_json::Value {
+    applied(plan, None)
+}
+
+/// The same, of a saved plan: with what became of its clients.
+pub fn apply_json_of_saved(plan: &Plan, comparison: &Comparison) -> serde_json::Value {
+    applied(plan, Some(comparison.clone()))
+}
+
+fn applied(plan: &Plan, saved: Option<Comparison>) -> serde_json::Value {
     let mut result = ResultJson::default();
     for action in plan.accounts.iter().flat_map(|account| &account.actions) {
         match action.state {
@@ -35,7 +46,7 @@ pub fn apply_json(plan: &Plan) -> serde_json::Value {
             ActionState::Planned => {}
         }
     }
-    to_value(PlanJson { result: Some(result), ..PlanJson::new(plan) })
+    to_value(PlanJson { result: Some(result), saved, ..PlanJson::new(plan) })
 }
 
 fn to_value(plan: PlanJson) -> serde_json::Value {
@@ -53,7 +64,20 @@ pub fn json_schema() -> serde_json::Value {
 
 impl PlanJson {
     fn new(plan: &Plan) -> Self {
-        let Plan { digest, api, accounts, drift, unmanaged, notices, rails, cost, summary, requests } = plan;
+        let Plan {
+            digest,
+            api,
+            accounts,
+            drift,
+            unmanaged,
+            notices,
+            rails,
+            passed,
+            multiplied,
+            cost,
+            summary,
+            requests,
+        } = plan;
         Self {
             format_version: FORMAT_VERSION.to_owned(),
             bursar_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -73,7 +97,10 @@ impl PlanJson {
             unmanaged: unmanaged.iter().map(UnmanagedJson::from).collect(),
             notices: notices.iter().map(NoticeJson::from).collect(),
             rails: rails.iter().map(RailJson::from).collect(),
+            passed: passed.iter().map(RailJson::from).collect(),
+            multiplied: multiplied.iter().map(MultipliedJson::from).collect(),
             result: None,
+            saved: None,
         }
     }
 }
@@ -309,7 +336,30 @@ impl From<&Notice> for NoticeJson {
 
 impl From<&TrippedRail> for RailJson {
     fn from(rail: &TrippedRail) -> Self {
-        let TrippedRail { flag, value, message } = rail;
-        Self { flag: (*flag).to_owned(), value: value.clone(), message: message.clone() }
+        let TrippedRail { flag, value, suffices, message } = rail;
+        Self { flag: (*flag).to_owned(), value: value.clone(), suffices: suffices.clone(), message: message.clone() }
+    }
+}
+
+impl From<&Multiplied> for MultipliedJson {
+    fn from(line: &Multiplied) -> Self {
+        let Multiplied { email, through, source, accounts, seats, seat_price, monthly, unpriced, registered } = line;
+        let (kind, name) = match through {
+            OriginKind::Own => (ThroughJson::Client, None),
+            OriginKind::Defaults(name) => (ThroughJson::Defaults, Some(name.clone())),
+            OriginKind::Group(name) => (ThroughJson::Group, Some(name.clone())),
+        };
+        Self {
+            email: email.as_str().to_owned(),
+            through: kind,
+            name,
+            source: SourceJson { file: source.file.clone(), line: source.line },
+            accounts: *accounts,
+            seats: *seats,
+            seat_price: seat_price.map(Into::into),
+            monthly: (*monthly).into(),
+            unpriced: *unpriced,
+            registered: *registered,
+        }
     }
 }

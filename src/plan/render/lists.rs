@@ -39,6 +39,22 @@ pub(super) fn notices(plan: &Plan) -> Vec<String> {
     lines.collect()
 }
 
+/// The title of [`multiplied`].
+pub(super) const MULTIPLIED: &str = "One line, several accounts";
+
+/// People whom one line brings into several accounts, and what that costs.
+pub(super) fn multiplied(plan: &Plan) -> Vec<String> {
+    plan.multiplied.iter().map(crate::plan::multiplied::told).collect()
+}
+
+/// The title of [`passed`].
+pub(super) const PASSED: &str = "Guard rails that a person lets this plan pass";
+
+/// The rails that would have stopped something, had a person not let this plan pass.
+pub(super) fn passed(plan: &Plan) -> Vec<String> {
+    plan.passed.iter().map(|rail| format!("{} {}: {}", rail.flag, rail.value, rail.message)).collect()
+}
+
 /// The rails that stopped something, and how exactly this plan is let pass.
 pub(super) fn rails(plan: &Plan) -> Vec<String> {
     let rails = plan.rails.iter().map(|rail| format!("{} {}: {}", rail.flag, rail.value, rail.message));

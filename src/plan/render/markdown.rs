@@ -31,7 +31,9 @@ pub fn markdown(plan: &Plan, masked: bool) -> String {
     sheet.push(&table(plan));
     sheet.list("Removed or cancelled", destructive(plan));
     sheet.list("People who get full access", lists::full_access(plan));
+    sheet.list(lists::MULTIPLIED, lists::multiplied(plan));
     sheet.list("Guard rails", lists::rails(plan));
+    sheet.list(lists::PASSED, lists::passed(plan));
     sheet.list("Look at", lists::notices(plan));
     clients(&mut sheet, plan);
     sheet.list("Drift", lists::drift(plan));

@@ -9,6 +9,7 @@ mod model;
 mod text;
 
 pub use apply::text as apply_text;
-pub use json::{apply_json, json, json_schema};
+pub use json::{apply_json, apply_json_of_saved, json, json_schema};
 pub use markdown::{MARKER, markdown};
+pub(super) use model::{ApiJson, PlanJson};
 pub use text::{TextOptions, text};

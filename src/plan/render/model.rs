@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::Access;
+use crate::plan::saved::Comparison;
 
 /// What bursar would do, or has done: `bursar plan -o json`, `bursar apply -o json`.
 #[derive(Serialize, JsonSchema)]
 #[schemars(title = "A plan of bursar")]
-pub(super) struct PlanJson {
+pub struct PlanJson {
     /// The version of this format, `1.0`.
     pub(super) format_version: String,
     /// The version of bursar.
@@ -30,13 +31,23 @@ pub(super) struct PlanJson {
     pub(super) notices: Vec<NoticeJson>,
     /// Guard rails that stopped something.
     pub(super) rails: Vec<RailJson>,
+    /// Guard rails that a person let this plan pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) passed: Vec<RailJson>,
+    /// People who come into several accounts through one line, the most expensive first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) multiplied: Vec<MultipliedJson>,
     /// What became of the actions; only after they were carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) result: Option<ResultJson>,
+    /// Which clients of a saved plan were carried out; only where one was given. `accounts`,
+    /// `summary` and `cost` are without those that were refused, done already or not touched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) saved: Option<Comparison>,
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct ApiJson {
+pub struct ApiJson {
     /// The driver.
     pub(super) provider: String,
     /// The base URL.
@@ -307,7 +318,43 @@ pub(super) struct RailJson {
     pub(super) flag: String,
     /// Its value.
     pub(super) value: String,
+    /// A value with which it would stop nothing of this plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) suffices: Option<String>,
     pub(super) message: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct MultipliedJson {
+    /// The person.
+    pub(super) email: String,
+    /// Whose line it is.
+    pub(super) through: ThroughJson,
+    /// The name of the group or of the defaults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    /// The line that lists them.
+    pub(super) source: SourceJson,
+    /// How many accounts they come into.
+    pub(super) accounts: u32,
+    /// In how many of these a seat is paid for them.
+    pub(super) seats: u32,
+    /// The price of a seat a month; null where it is not the same in all of these.
+    pub(super) seat_price: Option<MoneyJson>,
+    /// What the seats come to a month.
+    pub(super) monthly: MoneyJson,
+    /// In how many accounts the price of their seat is not known.
+    pub(super) unpriced: u32,
+    /// Whether they are known to be a user: before, no seat is bought for them.
+    pub(super) registered: bool,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ThroughJson {
+    Client,
+    Defaults,
+    Group,
 }
 
 /// How many actions came to what.

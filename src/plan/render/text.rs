@@ -59,11 +59,13 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
         out.push('\n');
     }
     section(&mut out, "People who get full access", lists::full_access(plan).into_iter(), paint);
+    section(&mut out, lists::MULTIPLIED, lists::multiplied(plan).into_iter(), paint);
     section(&mut out, "Drift", lists::drift(plan).into_iter(), paint);
     section(&mut out, lists::TOLD, lists::told(plan).into_iter(), paint);
     unmanaged(&mut out, plan, paint);
     section(&mut out, "Look at", lists::notices(plan).into_iter(), paint);
     section(&mut out, "Guard rails", lists::rails(plan).into_iter(), paint);
+    section(&mut out, lists::PASSED, lists::passed(plan).into_iter(), paint);
     // A single step that the server does not offer says so itself.
     let mut actions = plan.accounts.iter().flat_map(|account| &account.actions);
     if actions.any(|action| action.state == ActionState::Manual && action.link.is_some()) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bursar::controller::{Keeping, Reconciler, Report};
 use bursar::domain::{Access, AccountName, ClientName, Email};
 use bursar::execute::{Options as Carrying, Silent};
-use bursar::manifest::{Client, Membership, SourceRef, Wanted, WantedMember, WantedPlan};
-use bursar::plan::{ActionState, ApiInfo, Policy, Reason, Selector};
+use bursar::manifest::{Client, Membership, OriginKind, SourceRef, Wanted, WantedMember, WantedPlan};
+use bursar::plan::{ActionState, ApiInfo, MaxRemovals, Policy, Reason, Selector};
 use tokio_util::sync::CancellationToken;
 
 use super::Driver;
@@ -60,6 +60,7 @@ fn people(all: &[(&str, Access)]) -> Vec<WantedMember> {
         access: *access,
         role: None,
         source: SourceRef { file: "acme.yaml".into(), line: 1, column: 1 },
+        through: OriginKind::Own,
     };
     all.iter().map(member).collect()
 }
@@ -73,7 +74,7 @@ pub struct Fleet {
 impl Fleet {
     pub fn new(driver: Driver) -> Self {
         let api = ApiInfo { provider: "any".into(), url: "http://127.0.0.1".into() };
-        let policy = Policy { allow_removals: true, max_removals_percent: 100, ..Policy::default() };
+        let policy = Policy { allow_removals: true, max_removals: MaxRemovals::of_percent(100), ..Policy::default() };
         let keeping = Keeping::in_memory("test");
         let mut reconciler = Reconciler::new(api, Arc::clone(&driver.reader), policy, Selector::default(), keeping, 1);
         reconciler.options = Carrying { pause: Duration::from_millis(1), ..Carrying::default() };

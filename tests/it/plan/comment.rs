@@ -17,7 +17,7 @@ fn pull_request(new: usize) -> World {
         w.members(0).push(member(LEE));
         w.subscription(0).seats = Some(3);
         w.policy.allow_removals = true;
-        (w.policy.max_creates, w.policy.max_monthly_increase) = (None, None);
+        (w.policy.max_creates, w.policy.max_subscriptions, w.policy.max_monthly_increase) = (None, None, None);
         let new = (0..new).map(|n| client(&format!("new{n}"), &[&format!("user{n}@new.example")]));
         w.wanted.clients.extend(new);
     })
@@ -31,7 +31,7 @@ fn what_a_reviewer_decides_stands_first() {
 
     Plan: 1 to create, 1 to subscribe, 1 to remove, 1 to add; 4 requests.
 
-    Digest ` sha256:7cbc0ea935d4de07cc37562c4f3315effdbbfe020ccf18d399e043301de6eefb `
+    Digest ` sha256:1139775affc6e51be92c77a9fcac6afbc6702b9ff7a862823f824dd09687a7dc `
 
     | | |
     | --- | --- |

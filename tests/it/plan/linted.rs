@@ -1,10 +1,11 @@
 //! The linter refuses plans that no planner should make: each is a good plan, spoiled.
 
 use bursar::domain::{Access, MemberId, Money};
+use bursar::manifest::Membership;
 use bursar::plan::render::TextOptions;
-use bursar::plan::{Action, Inputs, LintFault, Op, Plan, checked, lint};
+use bursar::plan::{Action, AllowedPlans, Inputs, LintFault, Op, Plan, checked, lint};
 
-use super::world::{OURSELVES, World, client, email};
+use super::world::{OURSELVES, World, client, email, member};
 
 const JANE: &str = "jane@acme.example";
 
@@ -106,6 +107,32 @@ fn the_rails_are_counted_again() {
         "the plan: the price rises by 87.00, over the rail",
     ]
     "#);
+}
+
+#[test]
+fn the_number_of_subscriptions_and_removals_and_the_list_of_plans_are_checked_again() {
+    let mut world = World::in_agreement(vec![client("acme", &[]), client("beta", &[])]).with(|w| {
+        w.client(0).membership = Membership::Exclusive;
+        w.policy.allow_removals = true;
+        w.members(0).push(member("x@y.example"));
+        w.subscription(0).seats = Some(2);
+        w.live.accounts.truncate(1);
+    });
+    let plan = world.plan();
+    world.policy.max_subscriptions = Some(0);
+    world.policy.max_removals.number = Some(0);
+    world.policy.allowed_plans = AllowedPlans::new(["solo".to_owned(), "business-monthly".to_owned()]);
+    let faults: Vec<String> = lint(&plan, &world.inputs()).iter().map(ToString::to_string).collect();
+    insta::assert_debug_snapshot!(faults, @r#"
+    [
+        "beta: chooses teams-v2-monthly, which is not on the list of plans",
+        "the plan: 1 subscriptions are over the rail",
+        "the plan: 1 removals of 2 members are over the rail",
+    ]
+    "#);
+    world.policy.allowed_plans = AllowedPlans::new(["teams".to_owned()]);
+    (world.policy.max_subscriptions, world.policy.max_removals.number) = (Some(1), Some(1));
+    assert_eq!(lint(&plan, &world.inputs()), []);
 }
 
 /// One bad part stops nobody else, and is told as a failure.

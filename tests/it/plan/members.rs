@@ -2,7 +2,7 @@
 
 use bursar::domain::Access;
 use bursar::manifest::{Membership, WantedPlan};
-use bursar::plan::{Op, OpKind, Reading, Reason, VerdictState};
+use bursar::plan::{MaxRemovals, Op, OpKind, Reading, Reason, VerdictState};
 use bursar::provider::Capability;
 
 use super::world::{OURSELVES, SOLO, World, client, email, invited, member, short, subscription};
@@ -252,7 +252,7 @@ fn an_offboarding_comes_first_and_passes_the_rails() {
         w.client(1).members.clear();
         w.client(0).notification_email = email("new@agency.example");
         w.client(0).account_id = Some(bursar::domain::AccountId::new("1"));
-        w.policy.max_removals_percent = 0;
+        w.policy.max_removals = MaxRemovals::of_percent(0);
         w.offboard(&["Pat@agency.example"]);
     });
     insta::assert_snapshot!(world.text(), @r#"

@@ -183,12 +183,12 @@ fn the_rails_count_the_last_day_latch_and_let_one_plan_pass() {
     assert!(tripped(3, RailMemory::default()).is_empty());
     insta::assert_debug_snapshot!(tripped(2, RailMemory { created: 2, ..RailMemory::default() }), @r#"
     [
-        "2 accounts would be created (2 were within 24 hours), and none of them is; look why, then let this plan pass by its digest (--approve), or set another value",
+        "2 accounts would be created (2 were within 24 hours), and none of them is; look why, then let this plan pass by its digest (--approve), or set --max-creates 4",
     ]
     "#);
     insta::assert_debug_snapshot!(tripped(1, RailMemory { increase: Money::cents(6200), ..RailMemory::default() }), @r#"
     [
-        "the list price would rise by 29.00 a month (it rose by 62.00 within 24 hours), so no plan or seat is bought; look why, then let this plan pass by its digest (--approve), or set another value",
+        "the list price would rise by 29.00 a month (it rose by 62.00 within 24 hours), so no plan or seat is bought; look why, then let this plan pass by its digest (--approve), or set --max-monthly-increase 91.00",
     ]
     "#);
     let latched = |value: &str| RailMemory {
@@ -199,5 +199,14 @@ fn the_rails_count_the_last_day_latch_and_let_one_plan_pass() {
     assert!(tripped(1, latched("2")).is_empty(), "the operator set another value since");
     assert!(tripped(0, latched("3")).is_empty(), "nothing of its kind is planned");
     let lifted = RailMemory { lifted: true, created: 9, ..latched("3") };
-    assert!(tripped(4, lifted).is_empty(), "a person let this plan pass");
+    assert!(tripped(4, lifted.clone()).is_empty(), "a person let this plan pass");
+    let passed = wanting(4, lifted).plan().passed;
+    let passed: Vec<String> =
+        passed.iter().map(|rail| format!("{} {}: {}", rail.flag, rail.value, rail.message)).collect();
+    insta::assert_debug_snapshot!(passed, @r#"
+    [
+        "--max-creates 3: 4 accounts would be created (9 were within 24 hours)",
+        "--max-monthly-increase 90.00: the list price would rise by 116.00 a month",
+    ]
+    "#);
 }

@@ -1,14 +1,19 @@
 //! Plans: worlds in agreement, one thing changed, the whole plan compared.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod against;
 mod by_word;
 mod comment;
+mod exported;
 mod faces;
 mod linted;
 mod members;
 mod memory;
+mod multiplied;
 mod properties;
 mod rails;
+mod saved;
+mod saved_compared;
 mod standing;
 mod subscriptions;
 mod ways;

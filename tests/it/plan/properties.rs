@@ -4,8 +4,8 @@
 use bursar::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
 use bursar::manifest::{Membership, WantedPlan};
 use bursar::plan::{
-    AccountState, Action, ActionKey, ActionState, Adopt, Change, Matter, Op, OpKind, Plan, Reading, Reason, Verdict,
-    VerdictState,
+    AccountState, Action, ActionKey, ActionState, Adopt, AllowedPlans, Change, Matter, MaxRemovals, Op, OpKind, Plan,
+    Reading, Reason, Verdict, VerdictState,
 };
 use bursar::provider::{Account, Capability, Member, MemberState, Quirk, SubscriptionState};
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ const PEOPLE: [&str; 6] =
     ["a@x.example", "b@x.example", "c@y.example", "d@y.example", "pat@agency.example", "e@z.example"];
 
 /// A world of a few clients and accounts, at odds in every way that a seed gives.
-fn random(seed: u64) -> World {
+pub fn random(seed: u64) -> World {
     let mut rng = fastrand::Rng::with_seed(seed);
     let clients: Vec<_> = (0..rng.usize(0..5))
         .map(|i| {
@@ -56,7 +56,11 @@ fn random(seed: u64) -> World {
     world.policy.allow_unsubscribe = rng.bool();
     world.policy.trim_seats = rng.bool();
     world.policy.max_creates = Some(rng.u32(0..4));
-    world.policy.max_removals_percent = rng.u32(0..100);
+    world.policy.max_subscriptions = rng.bool().then(|| rng.u32(0..4));
+    world.policy.max_removals =
+        MaxRemovals { percent: rng.bool().then(|| rng.u32(0..100)), number: rng.bool().then(|| rng.u32(0..4)) };
+    let words = ["teams", TEAMS, "business", "solo"].into_iter().filter(|_| rng.u8(0..4) == 0);
+    world.policy.allowed_plans = AllowedPlans::new(words.map(str::to_owned));
     world.policy.adopt = [Adopt::Matching, Adopt::ByName, Adopt::Never][rng.usize(0..3)];
     if rng.bool() {
         world.policy.max_monthly_increase = Some(bursar::domain::Money::cents(rng.i64(0..30_000)));
@@ -68,7 +72,7 @@ fn random(seed: u64) -> World {
 }
 
 /// Makes an account differ from what is wanted.
-fn disturb(world: &mut World, index: usize, rng: &mut fastrand::Rng) {
+pub fn disturb(world: &mut World, index: usize, rng: &mut fastrand::Rng) {
     let account = world.account(index);
     if rng.u8(0..4) == 0 {
         account.account.email = Some(email(PEOPLE[rng.usize(0..PEOPLE.len())]));
@@ -114,7 +118,7 @@ fn disturb(world: &mut World, index: usize, rng: &mut fastrand::Rng) {
 
 /// What became of some of it when it was tried before, what was done a moment ago, and a
 /// server with ways of its own.
-fn remembering(mut world: World, seed: u64) -> World {
+pub fn remembering(mut world: World, seed: u64) -> World {
     let mut rng = fastrand::Rng::with_seed(seed);
     let clients: Vec<_> = world.wanted.clients.iter().map(|client| client.name.clone()).collect();
     for client in clients {
@@ -144,7 +148,7 @@ fn remembering(mut world: World, seed: u64) -> World {
 }
 
 /// The same world in another order.
-fn shuffled(world: &World, seed: u64) -> World {
+pub fn shuffled(world: &World, seed: u64) -> World {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut world = world.clone();
     rng.shuffle(&mut world.wanted.clients);
@@ -303,6 +307,33 @@ proptest! {
         }
     }
 
+    /// Each rail tells a value with which it stops nothing of the plan.
+    #[test]
+    fn the_value_that_a_rail_tells_suffices(seed in any::<u64>(), latched in any::<bool>()) {
+        let mut world = random(seed);
+        if latched {
+            let value = world.policy.max_removals.to_string();
+            world.known.rails.latched.insert("--max-removals".to_owned(), value);
+        }
+        for rail in world.plan().rails {
+            let suffices = rail.suffices.unwrap_or_default();
+            let mut wider = world.clone();
+            match rail.flag {
+                "--max-creates" => wider.policy.max_creates = suffices.parse().ok(),
+                "--max-subscriptions" => wider.policy.max_subscriptions = suffices.parse().ok(),
+                "--max-monthly-increase" => wider.policy.max_monthly_increase = suffices.parse().ok(),
+                "--max-removals" => wider.policy.max_removals = suffices.parse().unwrap(),
+                "--allow-removals" => wider.policy.allow_removals = true,
+                "--allow-unsubscribe" => wider.policy.allow_unsubscribe = true,
+                "--allowed-plans" => {
+                    wider.policy.allowed_plans = AllowedPlans::new(suffices.split(',').map(str::to_owned));
+                }
+                other => prop_assert!(false, "{other}"),
+            }
+            prop_assert!(wider.plan().rails.iter().all(|again| again.flag != rail.flag), "{}", wider.text());
+        }
+    }
+
     #[test]
     fn no_order_changes_a_digest(seed in any::<u64>(), order in any::<u64>()) {
         let world = random(seed);
@@ -343,7 +374,7 @@ fn ten_thousand_clients_are_planned_at_once() {
         }
         w.policy.max_monthly_increase = None;
         w.live.accounts.truncate(9_000);
-        w.policy.max_creates = None;
+        (w.policy.max_creates, w.policy.max_subscriptions) = (None, None);
     });
     let start = std::time::Instant::now();
     let plan = bursar::plan::plan(&world.inputs());

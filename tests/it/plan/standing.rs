@@ -2,6 +2,7 @@
 
 use bursar::domain::{AccountId, AccountName, ClientName, Email, Foreign};
 use bursar::manifest::Invalid;
+use bursar::plan::render::{self, TextOptions};
 use bursar::plan::{Adopt, FoundBy, Match, OpKind, Reading, Reason, VerdictState, match_accounts};
 
 use super::world::{World, account, client, email, short, source};
@@ -143,7 +144,7 @@ fn somebody_elses_account_of_the_same_name_is_not_taken_over() {
     });
     insta::assert_snapshot!(world.text(), @r#"
     acme (account 1)  clients/acme.yaml:1
-      ! notification email from boss@elsewhere.example to dns+acme@agency.example: account 1 bears the name, but may be somebody else's: its notification email is boss@elsewhere.example, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in the manifest (AdoptionNeeded)
+      ! notification email from boss@elsewhere.example to dns+acme@agency.example: account 1 bears the name, but may be somebody else's: its notification email is boss@elsewhere.example, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in the manifest (bursar pin --take-over acme does) (AdoptionNeeded)
 
     Nothing planned; 1 blocked.
     "#);
@@ -196,11 +197,42 @@ fn an_account_that_looks_like_the_old_name_of_a_new_client_is_pointed_out() {
       1  Acme  87.00
 
     Look at
-      acme: looks like a rename of 1 ("Acme"), which has its notification email and the member jane@acme.example as well; if it is the same client, write accountId: "1" instead of having an account made
+      acme: looks like a rename of 1 ("Acme"), which has its notification email and the member jane@acme.example as well; if it is the same client, write accountId: "1" or previousNames: ["Acme"] instead of having an account made
 
     List price a month in USD: 0.00 now, 145.00 after, +145.00
     Plan: 2 to create, 2 to subscribe, 3 to add; 7 requests.
     "#);
+}
+
+/// What is to be written, in every face; and that it does what it says.
+#[test]
+fn the_rename_hint_tells_what_to_write_and_that_adopts_the_account() {
+    let renamed = World::in_agreement(vec![client("acme", &["jane@acme.example"])])
+        .with(|w| w.client(0).account_name = AccountName::new("Acme Holding"));
+    let hint = r#"write accountId: "1" or previousNames: ["Acme"] instead of having an account made"#;
+    let plan = renamed.plan();
+    assert!(render::text(&plan, &TextOptions::default()).contains(hint));
+    assert!(render::markdown(&plan, true).contains(hint));
+    assert_eq!(render::json(&plan)["notices"][0]["message"].as_str().unwrap().matches(hint).count(), 1);
+    let by_name = renamed.clone().with(|w| w.client(0).previous_names = vec![AccountName::new("Acme")]);
+    let by_id = renamed.clone().with(|w| w.client(0).account_id = Some(AccountId::new("1")));
+    for world in [by_name, by_id] {
+        assert_eq!(short(&world.plan(), "acme"), "Changes: UpdateAccount Planned");
+    }
+    // Where a previous name would not do, it is not spoken of: another notification email, a
+    // name that two bear, one that nobody types.
+    let only_id = [
+        renamed.clone().with(|w| w.account(0).account.email = Some(Email::lenient("boss@elsewhere.example"))),
+        renamed.clone().with(|w| {
+            let twin = account("2", &client("acme", &[]));
+            w.live.accounts.push(twin);
+        }),
+        renamed.with(|w| w.account(0).account.name = Some(AccountName::new("Ac\u{1b}\"me"))),
+    ];
+    for world in only_id {
+        let text = world.text();
+        assert!(text.contains("looks like a rename of 1 ") && !text.contains("previousNames"), "{text}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bursar::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId, Money, PlanFamily, PlanId};
-use bursar::manifest::{Client, Membership, Offboarding, SourceRef, Wanted, WantedMember, WantedPlan};
+use bursar::manifest::{Client, Membership, Offboarding, OriginKind, SourceRef, Wanted, WantedMember, WantedPlan};
 use bursar::plan::render::{self, TextOptions};
 use bursar::plan::{
     Action, ActionKey, ApiInfo, Inputs, Known, ObservedAccount, OpKind, Plan, Policy, Reading, Reason, Selector,
@@ -42,7 +42,13 @@ pub fn client(name: &str, members: &[&str]) -> Client {
     let source = source(&format!("clients/{name}.yaml"));
     let mut people: Vec<WantedMember> = members
         .iter()
-        .map(|m| WantedMember { email: email(m), access: Access::Full, role: None, source: source.clone() })
+        .map(|m| WantedMember {
+            email: email(m),
+            access: Access::Full,
+            role: None,
+            source: source.clone(),
+            through: OriginKind::Own,
+        })
         .collect();
     people.sort_by(|a, b| a.email.cmp(&b.email));
     Client {

@@ -9,7 +9,7 @@ use bursar::controller::{Keeping, Reconciler, Report};
 use bursar::domain::{Access, AccountId, AccountName, ClientName, Clock, Email};
 use bursar::execute::Silent;
 use bursar::journal::{Batch, Contents, Event as Step, Journal as _, Put, Row, Rules, State, Word, step};
-use bursar::manifest::{Client, Membership, SourceRef, Wanted, WantedMember, WantedPlan};
+use bursar::manifest::{Client, Membership, OriginKind, SourceRef, Wanted, WantedMember, WantedPlan};
 use bursar::plan::render::apply_text;
 use bursar::plan::{AccountState, Action, ActionState, ApiInfo, Policy, Reason, Selector};
 use bursar::provider::{BaseUrl, Token, Write};
@@ -257,6 +257,7 @@ fn client(dialect: Dialect, (name, people): (&str, [&str; 2])) -> Client {
         access: Access::Full,
         role: None,
         source: source.clone(),
+        through: OriginKind::Own,
     };
     Client {
         name: ClientName::parse(name).unwrap(),
