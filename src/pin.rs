@@ -83,7 +83,7 @@ pub fn pins(files: &FileSet, loaded: &Loaded, options: &LoadOptions, accounts: &
     let matching = match_accounts(&loaded.wanted, accounts);
     let mut pins = Pins::default();
     let mut edits: BTreeMap<String, Vec<(usize, Insertion)>> = BTreeMap::new();
-    for client in loaded.wanted.clients.iter().filter(|client| word.selector.matches(&client.labels)) {
+    for client in loaded.wanted.clients.iter().filter(|client| word.selector.matches(client)) {
         let mut outcome = match (&client.account_id, matching.account_of(&client.name)) {
             (_, Match::Blocked { reason: _, message }) => Outcome::Person(message),
             (Some(id), Match::Account(_) | Match::New) => Outcome::Already(id.clone()),

@@ -20,9 +20,10 @@ use super::error::CliError;
 /// The file cannot be read or is no snapshot, or the plan does not hold.
 pub fn plan(file: &Path, wanted: &Wanted, policy: &Policy, selector: &Selector) -> Result<Plan, CliError> {
     let recorded = read(file)?;
+    let (api, notices) = (recorded.api.clone(), recorded.notices(Timestamp::now()));
     let (wanted, live) = recorded.against(wanted);
     let inputs = Inputs {
-        api: &recorded.api,
+        api: &api,
         wanted: &wanted,
         live: &live,
         known: &Known::default(),
@@ -34,7 +35,7 @@ pub fn plan(file: &Path, wanted: &Wanted, policy: &Policy, selector: &Selector) 
     if !faults.is_empty() {
         return Err(PassError::Lint(faults).into());
     }
-    plan.notices.splice(0..0, recorded.notices(Timestamp::now()));
+    plan.notices.splice(0..0, notices);
     Ok(plan)
 }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controller::{Keeping, PassError, Reconciler, Report, Source as _};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
-use crate::plan::{ActionState, Plan, render, saved};
+use crate::plan::{ActionState, Plan, Selector, render, saved};
 use crate::provider::Write;
 
 use super::api::{ApiArgs, Connection};
@@ -23,6 +23,7 @@ use super::plan::{self, is_broken, show};
 use super::policy::PolicyArgs;
 use super::progress;
 use super::saved::{Carry, Taken};
+use super::scope::ScopeArgs;
 use super::ui::{Form, Ui};
 
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,8 @@ use super::ui::{Form, Ui};
 pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// The form of the result
     #[arg(short, long, value_enum, default_value = "text")]
     output: Form,
@@ -70,9 +73,14 @@ pub async fn run(mut args: Args, ui: Ui) -> CliResult {
         if args.digest.is_some() {
             return Err(CliError::new("a saved plan has its own digests").hint("leave --digest out"));
         }
+        args.scope.check_absent()?;
         args.manifests = taken.manifests(args.manifests)?;
     }
     let (wanted, invalid) = args.manifests.load(ui)?;
+    let selector = match &taken {
+        Some(taken) => taken.selector(&args.manifests)?,
+        None => args.scope.selector(&args.manifests, &wanted).await?,
+    };
     let opened = args.journal.open(Purpose::Apply, ui).await?;
     for path in &args.manifests.paths {
         args.journal.check_lock(path, opened.journal.as_ref())?;
@@ -80,7 +88,7 @@ pub async fn run(mut args: Args, ui: Ui) -> CliResult {
     let keeping = args.rules.keeping(&opened, Purpose::Apply);
     let connection = args.api.connect().await?;
     let journal = Arc::clone(&keeping.journal);
-    let done = carry_out(&args, &wanted, taken.as_ref(), &connection, keeping, ui).await;
+    let done = carry_out(&args, &wanted, selector, taken.as_ref(), &connection, keeping, ui).await;
     journal.close().await;
     connection.close().await;
     done.map(|code| if invalid { ExitCode::FAILURE } else { code })
@@ -89,6 +97,7 @@ pub async fn run(mut args: Args, ui: Ui) -> CliResult {
 async fn carry_out(
     args: &Args,
     wanted: &Wanted,
+    selector: Selector,
     taken: Option<&Taken>,
     connection: &Connection,
     keeping: Keeping,
@@ -97,7 +106,7 @@ async fn carry_out(
     if let Some(taken) = taken {
         taken.check_api(&connection.api)?;
     }
-    let mut reconciler = reconciler(args, connection, keeping)?;
+    let mut reconciler = reconciler(args, selector, connection, keeping)?;
     reconciler.observe(wanted).await?;
     let plan = reconciler.plan(wanted)?.ok_or_else(|| CliError::new("nothing was observed"))?;
     if let Some(digest) = args.digest.as_ref().filter(|digest| **digest != plan.digest) {
@@ -173,14 +182,19 @@ fn told(form: Form, mut report: Report, carry: Option<&Carry>, ui: Ui) -> ExitCo
     }
 }
 
-fn reconciler(args: &Args, connection: &Connection, mut keeping: Keeping) -> Result<Reconciler, CliError> {
+fn reconciler(
+    args: &Args,
+    selector: Selector,
+    connection: &Connection,
+    mut keeping: Keeping,
+) -> Result<Reconciler, CliError> {
     keeping.approved.extend(args.approve.iter().cloned());
     keeping.whole = args.manifests.is_whole();
     let mut reconciler = Reconciler::new(
         connection.api.clone(),
         connection.reader(),
         args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?,
-        args.manifests.selector(),
+        selector,
         keeping,
         fastrand::u64(..),
     );

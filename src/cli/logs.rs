@@ -1,7 +1,8 @@
-//! Logs, on standard error: lines for people, or a JSON object a line.
+//! Logs, on standard error: lines for people, or a JSON object a line. Unless more talk was
+//! asked for, no line holds a whole email.
 
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -13,6 +14,8 @@ use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::domain::mask;
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -23,7 +26,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sets logging up once; `RUST_LOG` overrules `-v` and `-q`.
+/// Sets logging up once; `RUST_LOG` overrules `-v` and `-q` in what is told, and `-v` alone
+/// shows emails.
 pub fn init(format: LogFormat, verbose: u8, quiet: bool) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
@@ -33,17 +37,56 @@ pub fn init(format: LogFormat, verbose: u8, quiet: bool) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // As what the fields of spans are kept; each form reads them from there.
-        .fmt_fields(JsonFields::new());
+    let masked = (verbose == 0).then_some(format);
+    let writer = move || Lines { masked, out: io::stderr() };
+    // As JSON the fields of spans are kept; each form reads them from there.
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).fmt_fields(JsonFields::new());
     let colour = colour && format == LogFormat::Text;
     // Set twice only where tests share a process; the first one stays.
     let _ = match format {
         LogFormat::Text => lines.with_ansi(colour).event_format(Line).try_init(),
         LogFormat::Json => lines.with_ansi(colour).event_format(Object).try_init(),
     };
+}
+
+/// Writes log lines, each in one piece, with emails masked where that is wanted.
+struct Lines<W> {
+    masked: Option<LogFormat>,
+    out: W,
+}
+
+impl<W: io::Write> io::Write for Lines<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match (self.masked, std::str::from_utf8(line)) {
+            (Some(format), Ok(text)) if text.contains('@') => self.out.write_all(masked(format, text).as_bytes())?,
+            _ => self.out.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A line without whole emails. What is JSON stays JSON: an escape next to an address is no part
+/// of it.
+fn masked(format: LogFormat, line: &str) -> String {
+    match format {
+        LogFormat::Text => mask(line),
+        LogFormat::Json => {
+            serde_json::from_str::<Value>(line).map_or_else(|_| mask(line), |value| format!("{}\n", hidden(value)))
+        }
+    }
+}
+
+fn hidden(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(mask(&text)),
+        Value::Array(values) => values.into_iter().map(hidden).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, hidden(value))).collect(),
+        other => other,
+    }
 }
 
 /// `2026-11-24T09:30:00Z INFO  acme: created account Acme Corporation commit=6f2d...`: the client
@@ -170,4 +213,35 @@ const fn style(level: Level) -> Style {
         Level::DEBUG | Level::TRACE => AnsiColor::BrightBlack,
     };
     colour.on_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn written(masked: Option<LogFormat>, line: &str) -> String {
+        let mut lines = Lines { masked, out: Vec::new() };
+        lines.write_all(line.as_bytes()).unwrap();
+        String::from_utf8(lines.out).unwrap()
+    }
+
+    #[test]
+    fn a_line_holds_no_whole_email_unless_it_was_asked_for() {
+        let line = "2026-11-24T00:18:36Z INFO  acme: added jane@acme.example (full access)\n";
+        let shown = written(Some(LogFormat::Text), line);
+        assert!(shown.contains("acme: added j***@acme.example#") && shown.ends_with(" (full access)\n"), "{shown}");
+        assert_eq!(written(None, line), line);
+    }
+
+    #[test]
+    fn json_stays_json_whatever_stands_before_an_address() {
+        let line =
+            serde_json::json!({"message": "\u{1b}jane@acme.example\njoe@acme.example", "fields": ["kim@acme.example"]});
+        let shown = written(Some(LogFormat::Json), &format!("{line}\n"));
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert!(["jane@", "joe@", "kim@"].iter().all(|name| !shown.to_string().contains(name)), "{shown}");
+        assert!(shown["message"].as_str().unwrap().starts_with("\u{1b}j***@acme.example#"));
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::controller::{Reading, Source};
-use crate::manifest::{self, LoadOptions, Loaded, Severity, Wanted};
+use crate::manifest::{self, Finding, LoadOptions, Loaded, Severity, Wanted};
 use crate::plan::Selector;
 use crate::source::{FileSet, SourceError, folder, revision};
 
@@ -42,27 +42,51 @@ impl ManifestArgs {
         self.selector.clone().unwrap_or_default()
     }
 
+    /// How manifests are checked.
+    pub fn options(&self) -> LoadOptions {
+        LoadOptions { own_domains: self.own_domains.clone() }
+    }
+
     /// Reads and checks; tells every finding on standard error. The second value is whether
     /// something is invalid.
     ///
     /// # Errors
     /// The source cannot be read, or with `--strict` something is invalid.
     pub fn load(&self, ui: Ui) -> Result<(Wanted, bool), CliError> {
-        let (_, loaded) = self.read_all()?;
-        for finding in &loaded.findings {
-            let text = finding.render(true);
-            match finding.severity {
-                Severity::Error => ui.warn(&text),
-                Severity::Warning => ui.say(&text),
-            }
-        }
+        let loaded = self.loaded()?;
+        tell(&loaded.findings, ui);
         let invalid = loaded.has_errors();
-        if self.strict && invalid {
+        self.check_strict(&loaded)?;
+        Ok((loaded.wanted, invalid))
+    }
+
+    /// Reads and checks; what is wrong is the caller's to tell.
+    ///
+    /// # Errors
+    /// The source cannot be read.
+    pub fn loaded(&self) -> Result<Loaded, CliError> {
+        Ok(self.read_all()?.1)
+    }
+
+    /// Refuses everything where something is invalid and `--strict` was given.
+    ///
+    /// # Errors
+    /// That.
+    pub fn check_strict(&self, loaded: &Loaded) -> Result<(), CliError> {
+        if self.strict && loaded.has_errors() {
             return Err(CliError::new(
                 "some manifests do not hold, and --strict refuses the rest, too; nothing was done",
             ));
         }
-        Ok((loaded.wanted, invalid))
+        Ok(())
+    }
+
+    /// The folder that files are named from, where they are.
+    pub fn folder(&self) -> PathBuf {
+        match self.paths.as_slice() {
+            [only] if only.is_dir() => only.clone(),
+            _ => PathBuf::new(),
+        }
     }
 
     /// Whether these are all manifests of a fleet, as far as can be told: the very folder that
@@ -83,10 +107,16 @@ impl ManifestArgs {
         let loaded = manifest::load(&files, &self.options());
         Ok((files, loaded))
     }
+}
 
-    /// How manifests are checked.
-    pub fn options(&self) -> LoadOptions {
-        LoadOptions { own_domains: self.own_domains.clone() }
+/// Tells findings on standard error.
+pub fn tell(findings: &[Finding], ui: Ui) {
+    for finding in findings {
+        let text = finding.render(true);
+        match finding.severity {
+            Severity::Error => ui.warn(&text),
+            Severity::Warning => ui.say(&text),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod explain;
 mod export;
 mod fleet;
 mod freeze;
+mod github;
 mod history;
 mod init;
 mod journal;
@@ -39,6 +40,7 @@ mod run;
 mod sandbox;
 mod saved;
 mod schema;
+mod scope;
 mod snapshot;
 mod status;
 #[cfg(unix)]

@@ -7,21 +7,25 @@ use clap::ValueEnum;
 
 use crate::controller::{Recall, Reconciler};
 use crate::domain::mask;
-use crate::manifest::Wanted;
-use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Policy, Reading, render};
+use crate::manifest::{Loaded, Wanted};
+use crate::plan::render::{self, GithubOptions};
+use crate::plan::{AccountPlan, AccountState, ActionState, Plan, Policy, Reading, Selector};
 
 use super::api::ApiArgs;
 use super::error::{CliError, CliResult};
 use super::keeping::{JournalArgs, Purpose, RuleArgs};
-use super::manifests::ManifestArgs;
+use super::manifests::{ManifestArgs, tell};
 use super::policy::PolicyArgs;
 use super::saved;
+use super::scope::ScopeArgs;
 use super::ui::Ui;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     manifests: ManifestArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// The form of the result
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
@@ -34,7 +38,7 @@ pub struct Args {
     /// Exit with 2 where something is planned, blocked or manual
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Show emails as j***@acme.example with a short hash; always so in Markdown, unless `no`
+    /// Show emails as j***@acme.example with a short hash; so by default in Markdown and on GitHub
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
     mask_emails: Option<Mask>,
     /// Plan against what `bursar snapshot` wrote: without a token, a request, or a journal
@@ -59,6 +63,8 @@ pub enum Output {
     Json,
     /// For a comment on a pull request
     Markdown,
+    /// For a step on GitHub: annotations, and its summary and outputs where it has files for them
+    Github,
 }
 
 /// Whether emails are masked.
@@ -70,27 +76,58 @@ pub enum Mask {
     No,
 }
 
+impl Args {
+    /// Whether emails are masked in what is shown.
+    fn masks(&self) -> bool {
+        self.mask_emails.map_or(matches!(self.output, Output::Markdown | Output::Github), |mask| mask == Mask::Yes)
+    }
+}
+
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
     if let Some(file) = &args.out {
         saved::check_out(file, &args.manifests)?;
     }
-    let (wanted, invalid) = args.manifests.load(ui)?;
-    let masked = args.mask_emails.map_or(args.output == Output::Markdown, |mask| mask == Mask::Yes);
-    let plan = match &args.against {
-        Some(file) => super::against::plan(file, &wanted, &policy, &args.manifests.selector())?,
-        None => live(&args, policy, &wanted, masked, ui).await?,
+    let loaded = args.manifests.loaded()?;
+    // On GitHub they are annotations.
+    if args.output != Output::Github {
+        tell(&loaded.findings, ui);
+    }
+    let masked = args.masks();
+    let folder = args.manifests.folder();
+    let github = GithubOptions { findings: &loaded.findings, folder: &folder, masked };
+    let plan = match planned(&args, &loaded, ui).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            if args.output == Output::Github {
+                let why = error.to_string();
+                ui.out(&render::github_without_plan(why.trim_start_matches("Error: "), &github));
+            }
+            return Err(error);
+        }
     };
-    ui.out(&match (args.output, masked) {
-        (Output::Markdown, _) => render::markdown(&plan, masked),
-        (_, true) => mask(&show(&plan, args.output, args.diff)),
-        (_, false) => show(&plan, args.output, args.diff),
-    });
-    Ok(if invalid { ExitCode::FAILURE } else { exit_code(&plan, args.detailed_exitcode) })
+    let code = if loaded.has_errors() { 1 } else { exit_code(&plan, args.detailed_exitcode) };
+    match (args.output, masked) {
+        (Output::Github, _) => super::github::show(&plan, &github, code, ui)?,
+        (Output::Markdown, _) => ui.out(&render::markdown(&plan, masked)),
+        (_, true) => ui.out(&mask(&show(&plan, args.output, args.diff))),
+        (_, false) => ui.out(&show(&plan, args.output, args.diff)),
+    }
+    Ok(ExitCode::from(code))
+}
+
+async fn planned(args: &Args, loaded: &Loaded, ui: Ui) -> Result<Plan, CliError> {
+    let policy = args.policy.policy(args.api.is_sandbox(), &args.manifests.paths)?;
+    args.manifests.check_strict(loaded)?;
+    let wanted = &loaded.wanted;
+    let selector = args.scope.selector(&args.manifests, wanted).await?;
+    match &args.against {
+        Some(file) => super::against::plan(file, wanted, &policy, &selector),
+        None => live(args, policy, selector, wanted, ui).await,
+    }
 }
 
 /// The plan for what the API shows now.
-async fn live(args: &Args, policy: Policy, wanted: &Wanted, masked: bool, ui: Ui) -> Result<Plan, CliError> {
+async fn live(args: &Args, policy: Policy, selector: Selector, wanted: &Wanted, ui: Ui) -> Result<Plan, CliError> {
     let opened = args.journal.open(Purpose::Plan, ui).await?;
     let mut keeping = args.rules.keeping(&opened, Purpose::Plan);
     if args.out.is_some() {
@@ -98,14 +135,8 @@ async fn live(args: &Args, policy: Policy, wanted: &Wanted, masked: bool, ui: Ui
         keeping.recall = Recall::Nothing;
     }
     let connection = args.api.connect().await?;
-    let mut reconciler = Reconciler::new(
-        connection.api.clone(),
-        connection.reader(),
-        policy,
-        args.manifests.selector(),
-        keeping,
-        fastrand::u64(..),
-    );
+    let mut reconciler =
+        Reconciler::new(connection.api.clone(), connection.reader(), policy, selector, keeping, fastrand::u64(..));
     let planned = match reconciler.observe(wanted).await {
         Ok(()) => reconciler.plan(wanted),
         Err(error) => Err(error),
@@ -113,7 +144,7 @@ async fn live(args: &Args, policy: Policy, wanted: &Wanted, masked: bool, ui: Ui
     connection.close().await;
     let plan = planned?.ok_or_else(|| CliError::new("nothing was observed"))?;
     if let Some(file) = &args.out {
-        saved::write(file, &args.manifests, &reconciler, wanted, &plan, masked)?;
+        saved::write(file, &args.manifests, &reconciler, wanted, &plan, args.masks())?;
     }
     Ok(plan)
 }
@@ -123,7 +154,8 @@ pub fn show(plan: &Plan, output: Output, diff: bool) -> String {
     match output {
         Output::Text => render::text(plan, &render::TextOptions { diff, styles: true }),
         Output::Json => format!("{:#}\n", render::json(plan)),
-        Output::Markdown => render::markdown(plan, true),
+        // A step's summary is the comment.
+        Output::Markdown | Output::Github => render::markdown(plan, true),
     }
 }
 
@@ -145,13 +177,13 @@ pub fn is_broken(account: &AccountPlan) -> bool {
     }
 }
 
-fn exit_code(plan: &Plan, detailed: bool) -> ExitCode {
+fn exit_code(plan: &Plan, detailed: bool) -> u8 {
     let open = |state: ActionState| matches!(state, ActionState::Planned | ActionState::Blocked | ActionState::Manual);
     if plan.accounts.iter().any(is_broken) {
-        ExitCode::FAILURE
+        1
     } else if detailed && plan.accounts.iter().flat_map(|account| &account.actions).any(|action| open(action.state)) {
-        ExitCode::from(2)
+        2
     } else {
-        ExitCode::SUCCESS
+        0
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::ClientName;
 use crate::journal::lock;
 use crate::manifest::Wanted;
 use crate::plan::saved::{self, Agreed, Comparison, LARGEST, Origin, PlanPart, Saved, Scope, WorldPart};
-use crate::plan::{ApiInfo, Plan, Snapshot, render};
+use crate::plan::{ApiInfo, Plan, Selector, Snapshot, render};
 use crate::source::repository::{Repository, RepositoryError};
 
 use super::error::CliError;
@@ -60,7 +60,7 @@ pub fn write(
         masked,
         api: plan.api.clone(),
         scope: scope_of(snapshot),
-        source: origin_of(manifests)?,
+        source: origin_of(manifests, &reconciler.selector)?,
         plan: saved::masked_if(masked, render::json(plan)),
         world: WorldPart::of(plan, wanted, &snapshot.offer, &names, masked),
         checksum: String::new(),
@@ -79,7 +79,7 @@ fn scope_of(snapshot: &Snapshot) -> Scope {
 }
 
 /// Where the manifests are, for another machine.
-fn origin_of(manifests: &ManifestArgs) -> Result<Origin, CliError> {
+fn origin_of(manifests: &ManifestArgs, meant: &Selector) -> Result<Origin, CliError> {
     let ManifestArgs { paths, selector, .. } = manifests;
     let placed = |error: RepositoryError| {
         CliError::new("the plan cannot be saved")
@@ -93,6 +93,7 @@ fn origin_of(manifests: &ManifestArgs) -> Result<Origin, CliError> {
         revision: manifests.revision(),
         paths: relative.map_err(placed)?,
         selector: selector.as_ref().map(ToString::to_string),
+        clients: meant.names().map(|names| names.iter().map(ToString::to_string).collect()),
     })
 }
 
@@ -176,7 +177,7 @@ impl Taken {
     /// # Errors
     /// This is another repository, or they are not there.
     pub fn manifests(&self, mut given: ManifestArgs) -> Result<ManifestArgs, CliError> {
-        let Origin { repository: _, revision: _, paths, selector } = &self.saved.source;
+        let Origin { repository: _, revision: _, paths, selector, clients: _ } = &self.saved.source;
         let there = "run this in the repository that the plan was made for";
         // First where it is, to find the paths; then what it is called, which their lock tells.
         let root = Repository::around(Path::new("."), None)?;
@@ -191,6 +192,17 @@ impl Taken {
         given.paths = found;
         given.selector = selector.as_deref().map(str::parse).transpose()?;
         Ok(given)
+    }
+
+    /// The clients that it is for, of those that the manifests' own selector means.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn selector(&self, manifests: &ManifestArgs) -> Result<Selector, CliError> {
+        let selector = manifests.selector();
+        let Some(clients) = &self.saved.source.clients else { return Ok(selector) };
+        let names = clients.iter().map(|name| ClientName::parse(name)).collect::<Result<_, _>>();
+        Ok(selector.among(names.map_err(|error| self.refused(&error).hint(ANEW))?))
     }
 
     /// Whether it is for this API.

@@ -56,7 +56,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         ));
     }
     if text.len() > LARGEST {
-        ui.warn("This is more than 16 MiB, the most that `plan --against` reads.");
+        ui.warn("This is more than 12 MiB, the most that `plan --against` reads.");
     }
     Ok(ExitCode::SUCCESS)
 }

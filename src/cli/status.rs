@@ -83,7 +83,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     status.accounts.retain(|account| {
         (name.is_empty() || name.contains(&account.name))
             && (state.is_empty() || state.contains(&account.state))
-            && selector.matches(&account.labels)
+            && selector.is_labelled(&account.labels)
     });
     if args.output == Output::Json {
         ui.out(&format!("{:#}\n", serde_json::to_value(&status)?));

@@ -75,9 +75,7 @@ impl Finding {
     pub fn below(mut self, folder: &Path) -> Self {
         let places = std::iter::once(&mut self.place).chain(self.related.iter_mut().map(|(place, _)| place));
         for place in places.filter(|place| place.file != "-") {
-            let path = folder.join(&place.file);
-            let path = path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
-            place.file = path.display().to_string();
+            place.file = file_below(&place.file, folder);
         }
         self
     }
@@ -102,6 +100,12 @@ impl Finding {
         text.push('\n');
         text
     }
+}
+
+/// A file named from where `folder` is.
+pub fn file_below(file: &str, folder: &Path) -> String {
+    let path = folder.join(file);
+    path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>().display().to_string()
 }
 
 /// Adds a place to a group: the path, and the line with its caret where there is one.

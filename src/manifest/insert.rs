@@ -77,13 +77,13 @@ fn document(file: &str, place: &SourceRef) -> Option<Range<usize>> {
     let line = usize::try_from(place.line.checked_sub(1)?).ok()?;
     let mut starts = std::iter::once(0).chain(file.match_indices('\n').map(|(at, _)| at + 1));
     let begin = starts.nth(line)?;
-    let documents = yaml::pieces(file).into_iter().filter_map(|piece| match piece {
+    let mut documents = yaml::pieces(file).into_iter().filter_map(|piece| match piece {
         Piece::Document(range) => Some(range),
         Piece::AfterEnd(_) | Piece::Directive(_) => None,
     });
     // A BOM stands before the first document, on its line.
     let begin = begin + if begin == 0 && file.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    documents.filter(|range| range.start <= begin && begin < range.end).last()
+    documents.find(|range| range.start <= begin && begin < range.end)
 }
 
 fn entry<'n, 'a>(node: &'n Node<'a>, name: &str) -> Option<(&'n Key<'a>, &'n Node<'a>)> {

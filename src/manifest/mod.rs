@@ -27,7 +27,7 @@ mod wanted;
 mod yaml;
 
 pub use annotations::{annotations, data as annotation_data, property as annotation_property};
-pub use finding::{Finding, Place, Severity};
+pub use finding::{Finding, Place, Severity, file_below};
 pub use insert::{Insertion, account_id as insert_account_id};
 pub use load::{LoadOptions, Loaded, load};
 pub use operator::{OperatorSpec, operator_document};

@@ -123,7 +123,7 @@ fn check_standing(account: &AccountPlan, client: &Client, world: &World<'_>, say
     if client.suspend || matches!(account.state, AccountState::Suspended | AccountState::Invalid) {
         say("planned actions for a suspended or invalid client".to_owned());
     }
-    if !world.inputs.selector.matches(&client.labels) {
+    if !world.inputs.selector.matches(client) {
         say("planned actions for a client that was not selected".to_owned());
     }
     if !world.inputs.live.offer.account_management {

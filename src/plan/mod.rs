@@ -18,6 +18,7 @@ mod renames;
 pub mod render;
 pub mod saved;
 mod selector;
+mod since;
 mod snapshot;
 mod tree;
 mod words;
@@ -34,6 +35,7 @@ pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};
 pub use policy::{Adopt, AllowedPlans, MaxRemovals, Policy, PolicyFile, policy_schema};
 pub use selector::{Selector, SelectorError};
+pub use since::{Touched, touched};
 pub use snapshot::{ObservedAccount, Reading, Snapshot};
 pub use tree::{
     AccountPlan, AccountState, Action, ActionState, ApiInfo, Change, Cost, Desired, Drift, DriftKind, Multiplied,

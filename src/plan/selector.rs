@@ -1,11 +1,20 @@
-//! Selectors on labels: `-l wave=canary,tier!=gold,env`.
+//! Which clients a plan is for: by labels (`-l wave=canary,tier!=gold,env`) and by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use crate::domain::ClientName;
+use crate::manifest::Client;
+
+use super::tree::Notice;
 
 /// Which clients a plan is for; the empty selector is all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Selector(Vec<Term>);
+pub struct Selector {
+    terms: Vec<Term>,
+    names: Option<BTreeSet<ClientName>>,
+    notices: Vec<Notice>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Term {
@@ -21,10 +30,47 @@ enum Term {
 pub struct SelectorError(String);
 
 impl Selector {
+    /// Of the clients that it means, those of these names alone.
+    #[must_use]
+    pub fn among(mut self, names: BTreeSet<ClientName>) -> Self {
+        self.names = Some(match self.names {
+            Some(before) => before.intersection(&names).cloned().collect(),
+            None => names,
+        });
+        self
+    }
+
+    /// With what a person is to know of this choice of clients; it stands in the plan.
+    #[must_use]
+    pub fn telling(mut self, notices: impl IntoIterator<Item = Notice>) -> Self {
+        self.notices.extend(notices);
+        self
+    }
+
+    /// What a person is to know of this choice of clients.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The names of the clients that it means at most, where it goes by name.
+    pub const fn names(&self) -> Option<&BTreeSet<ClientName>> {
+        self.names.as_ref()
+    }
+
+    /// Whether some client may be left out.
+    pub const fn leaves_out(&self) -> bool {
+        !self.terms.is_empty() || self.names.is_some()
+    }
+
+    /// Whether a client is meant.
+    pub fn matches(&self, client: &Client) -> bool {
+        self.names.as_ref().is_none_or(|names| names.contains(&client.name)) && self.is_labelled(&client.labels)
+    }
+
     /// Whether a client with these labels is meant. A client without the key differs from
     /// every value.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.0.iter().all(|term| match term {
+    pub fn is_labelled(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.terms.iter().all(|term| match term {
             Term::Equals(key, value) => labels.get(key) == Some(value),
             Term::Differs(key, value) => labels.get(key) != Some(value),
             Term::Has(key) => labels.contains_key(key),
@@ -36,7 +82,7 @@ impl Selector {
 /// As it can be read again.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, term) in self.0.iter().enumerate() {
+        for (place, term) in self.terms.iter().enumerate() {
             f.write_str(if place > 0 { "," } else { "" })?;
             match term {
                 Term::Equals(key, value) => write!(f, "{key}={value}"),
@@ -73,7 +119,7 @@ impl std::str::FromStr for Selector {
                 }
             })
             .collect::<Result<_, _>>()
-            .map(Self)
+            .map(|terms| Self { terms, ..Self::default() })
     }
 }
 
@@ -94,10 +140,10 @@ mod tests {
             ("env", false),
         ] {
             let parsed = selector.parse::<Selector>().unwrap();
-            assert_eq!(parsed.matches(&labels), wanted, "{selector}");
+            assert_eq!(parsed.is_labelled(&labels), wanted, "{selector}");
             assert_eq!(parsed.to_string().parse::<Selector>().unwrap(), parsed, "{selector}");
         }
-        assert!(Selector::default().matches(&labels));
+        assert!(Selector::default().is_labelled(&labels));
         for bad in ["", "=x", "a=", "a b=c", "a=b=c"] {
             assert!(bad.parse::<Selector>().is_err(), "{bad}");
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::domain::{AccountName, Email, Foreign, MemberId, mask, mask_address, mask_clear};
 use crate::manifest::{Client, Invalid, Offboarding, Wanted, WantedMember};
 use crate::plan::{ObservedAccount, Reading, Snapshot};
-use crate::provider::{Account, Identity, Member};
+use crate::provider::Identity;
 
 /// A live world with nobody's address in it.
 pub(super) struct Masked {
@@ -34,19 +34,22 @@ pub(super) fn masked(live: &Snapshot) -> Masked {
         }
     }
     let alike = everybody.len() - people.len();
-    let cover = |email: &Email| covered(email, &ranks);
-    Masked { live: rewritten(live, &cover, &mask_clear), people, alike }
+    let mut live = live.clone();
+    rewrite(&mut live, &|email| covered(email, &ranks), &mask_clear);
+    Masked { live, people, alike }
 }
 
 /// What is wanted, masked, and the live world, both with ranks that fit one another.
-pub(super) fn against(wanted: &Wanted, live: &Snapshot, people: &[Email]) -> (Wanted, Snapshot) {
+pub(super) fn against(wanted: &Wanted, mut live: Snapshot, people: &[Email]) -> (Wanted, Snapshot) {
     let ranks = ranks(wanted, people);
     let again = |email: &Email| {
         let rank = ranks.get(email.key()).copied().unwrap_or(u32::MAX);
         Email::from_masked(email.as_str(), rank).unwrap_or_else(|| email.clone())
     };
-    let cover = |email: &Email| covered(email, &ranks);
-    (masked_wanted(wanted, &cover), rewritten(live, &again, &str::to_owned))
+    for email in addresses_mut(&mut live) {
+        *email = again(email);
+    }
+    (masked_wanted(wanted, &|email| covered(email, &ranks)), live)
 }
 
 /// The masked form of an address.
@@ -109,40 +112,38 @@ fn wanted_addresses(wanted: &Wanted) -> impl Iterator<Item = &Email> {
     clients.chain(wanted.offboardings.iter().flat_map(|document| &document.people))
 }
 
-fn rewritten(live: &Snapshot, email: &impl Fn(&Email) -> Email, text: &impl Fn(&str) -> String) -> Snapshot {
-    let Snapshot { identity: Identity { scope, email: ourselves }, offer, accounts } = live;
-    let why = |why: &Foreign| Foreign::new(text(why.raw()));
-    let accounts = accounts.iter().map(|ObservedAccount { account, subscription, members }| ObservedAccount {
-        account: Account {
-            name: account.name.as_ref().map(|name| AccountName::new(text(name.as_str()))),
-            email: account.email.as_ref().map(email),
-            subscription: None,
-            members: None,
-            ..account.clone()
-        },
-        subscription: match subscription {
-            Reading::Failed(failed) => Reading::Failed(why(failed)),
-            read => read.clone(),
-        },
-        members: match members {
-            Reading::Seen(members) => Reading::Seen(
-                members
-                    .iter()
-                    .map(|member| Member {
-                        id: MemberId::new(text(member.id.as_str())),
-                        email: email(&member.email),
-                        ..member.clone()
-                    })
-                    .collect(),
-            ),
-            Reading::NotRead => Reading::NotRead,
-            Reading::Failed(failed) => Reading::Failed(why(failed)),
-        },
+fn addresses_mut(live: &mut Snapshot) -> impl Iterator<Item = &mut Email> {
+    let Snapshot { identity: Identity { scope: _, email: ourselves }, offer: _, accounts } = live;
+    let in_accounts = accounts.iter_mut().flat_map(|observed| {
+        let members = match &mut observed.members {
+            Reading::Seen(members) => members.as_mut_slice(),
+            Reading::NotRead | Reading::Failed(_) => &mut [],
+        };
+        observed.account.email.iter_mut().chain(members.iter_mut().map(|member| &mut member.email))
     });
-    Snapshot {
-        identity: Identity { scope: scope.clone(), email: email(ourselves) },
-        offer: offer.clone(),
-        accounts: accounts.collect(),
+    in_accounts.chain([ourselves])
+}
+
+fn rewrite(live: &mut Snapshot, email: &impl Fn(&Email) -> Email, text: &impl Fn(&str) -> String) {
+    for address in addresses_mut(live) {
+        *address = email(address);
+    }
+    for ObservedAccount { account, subscription, members } in &mut live.accounts {
+        if let Some(name) = &mut account.name {
+            *name = AccountName::new(text(name.as_str()));
+        }
+        // Nobody looks at these, and nobody's address is to be found in them.
+        (account.subscription, account.members) = (None, None);
+        if let Reading::Failed(why) = subscription {
+            *why = Foreign::new(text(why.raw()));
+        }
+        match members {
+            Reading::Seen(members) => {
+                members.iter_mut().for_each(|member| member.id = MemberId::new(text(member.id.as_str())));
+            }
+            Reading::NotRead => {}
+            Reading::Failed(why) => *why = Foreign::new(text(why.raw())),
+        }
     }
 }
 

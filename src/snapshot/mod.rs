@@ -12,8 +12,9 @@ use crate::plan::{ApiInfo, Notice, Snapshot};
 
 pub use json::{FORMAT_VERSION, SnapshotError, json_schema};
 
-/// The largest snapshot that is read, in bytes: some 10,000 accounts with a dozen members each.
-pub const LARGEST: usize = 16 * 1024 * 1024;
+/// The largest snapshot that is read, in bytes: some 10,000 accounts with ten members each.
+/// Whatever is in it, reading and planning then take less than 64 MB.
+pub const LARGEST: usize = 12 * 1024 * 1024;
 
 /// From which age on a plan says that its snapshot is old.
 const OLD: SignedDuration = SignedDuration::from_hours(24);
@@ -70,12 +71,9 @@ impl Recorded {
     /// What is wanted and what was seen, in the same terms: where the snapshot is masked, the
     /// manifests' addresses are masked as well, so that a person is still the same one on both
     /// sides, and stands in the same place.
-    pub fn against(&self, wanted: &Wanted) -> (Wanted, Snapshot) {
-        if self.masked {
-            masked::against(wanted, &self.live, &self.people)
-        } else {
-            (wanted.clone(), self.live.clone())
-        }
+    pub fn against(self, wanted: &Wanted) -> (Wanted, Snapshot) {
+        let Self { masked, live, people, .. } = self;
+        if masked { masked::against(wanted, live, &people) } else { (wanted.clone(), live) }
     }
 
     /// What a person is to know of a plan that was made from this.

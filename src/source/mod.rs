@@ -1,9 +1,11 @@
 //! Where manifests come from: files, folders, standard input.
 
 pub mod folder;
+pub mod git_command;
 pub mod repository;
 pub mod revision;
 mod set;
+pub mod tree_at;
 mod write;
 
 pub use set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bursar::domain::mask;
 use serde_json::json;
 
 use crate::support::{Running, World, eventually, manifest};
@@ -13,12 +14,12 @@ async fn it_converges_follows_an_edit_and_stops_cleanly() {
     let world = World::new(&["jane@acme.example", "joe@acme.example"]).await;
     world.client("acme", &["jane@acme.example"]);
     let mut daemon = Running::start(world.command(&["run"]));
-    daemon.wait_for("added jane@acme.example", SOON);
+    daemon.wait_for(&format!("added {}", mask("jane@acme.example")), SOON);
     daemon.wait_for("1 client: 1 in sync", SOON);
 
     let before = world.ledger().await;
     world.client("acme", &["jane@acme.example", "joe@acme.example"]);
-    daemon.wait_for("added joe@acme.example", SOON);
+    daemon.wait_for(&format!("added {}", mask("joe@acme.example")), SOON);
     let after = world.ledger().await;
     // Joe was not known: a try, a seat, and once more; and one look at the account.
     assert_eq!(after.writes() - before.writes(), 3, "{}", daemon.log());
@@ -28,6 +29,25 @@ async fn it_converges_follows_an_edit_and_stops_cleanly() {
     assert_eq!(code, 0, "{log}");
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert!(log.contains("stopped"), "{log}");
+    assert!(!log.contains("jane@") && !log.contains("joe@"), "no whole email without -v:\n{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_hold_whole_emails_only_where_more_talk_was_asked_for() {
+    let world = World::new(&["jane@acme.example"]).await;
+    world.client("acme", &["jane@acme.example", "nora@acme.example"]);
+    let masked = |log: &str| log.contains(&mask("jane@acme.example")) && log.contains(&mask("nora@acme.example"));
+    for (args, whole) in [(&["run", "--log-format", "json"][..], false), (&["-v", "run", "--log-format", "json"], true)]
+    {
+        let mut daemon = Running::start(world.command(args));
+        daemon.wait_for("AwaitingSignup", SOON);
+        let (_, _, log) = daemon.stop();
+        assert_eq!((log.contains("nora@acme.example"), log.contains("nora@")), (whole, whole), "{log}");
+        assert!(whole || masked(&log), "{log}");
+        for line in log.lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +58,7 @@ async fn a_waiting_member_joins_once_they_signed_up_and_is_told_of_once() {
     daemon.wait_for("AwaitingSignup", SOON);
     world.post("/sandbox/users", json!({"email": "jane@acme.example"})).await;
     // The first look is after 15 s.
-    daemon.wait_for("added jane@acme.example", Duration::from_secs(30));
+    daemon.wait_for(&format!("added {}", mask("jane@acme.example")), Duration::from_secs(30));
     let (_, _, log) = daemon.stop();
     assert_eq!(log.matches("AwaitingSignup").count(), 1, "told once, not on every pass:\n{log}");
 }

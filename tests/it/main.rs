@@ -35,6 +35,7 @@ mod page_browser;
 mod people;
 mod pin;
 mod plan;
+mod plan_scope;
 mod policy;
 mod provider_hostile;
 mod provider_read;

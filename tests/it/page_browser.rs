@@ -46,7 +46,7 @@ async fn who_signs_up_on_the_page_joins_and_the_page_shows_it() {
     browser.click("form[action='/page/users'] button").await;
     assert_eq!(browser.text("[role=status]").await, "jane@acme.example signed up.");
 
-    daemon.wait_for("added jane@acme.example", PATIENCE);
+    daemon.wait_for(&format!("added {}", bursar::domain::mask("jane@acme.example")), PATIENCE);
     eventually("the page shows Jane", PATIENCE, || async {
         browser.go(&page).await;
         let card = browser.text("#account-1").await;

@@ -53,7 +53,7 @@ async fn the_first_command_shows_what_the_readme_says() {
     let nora = json!({"email": "nora@harbour-yoga.example"});
     let signed_up = reqwest::Client::new().post(format!("{page}sandbox/users")).json(&nora).send().await.unwrap();
     assert!(signed_up.status().is_success());
-    daemon.wait_for("added nora@harbour-yoga.example", Duration::from_secs(40));
+    daemon.wait_for(&format!("added {}", bursar::domain::mask("nora@harbour-yoga.example")), Duration::from_secs(40));
     daemon.wait_for("15 in sync", Duration::from_secs(10));
     let log = daemon.log();
     let shown: Vec<String> = log.lines().map(timeless).collect();

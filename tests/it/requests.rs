@@ -93,8 +93,19 @@ async fn validate_and_render_send_nothing_and_plan_nothing_but_get() {
     world.run(&["validate"]).await.expect(0);
     world.run(&["render", "--origins"]).await.expect(0);
     assert_eq!(world.ledger().await.requests(), 0);
-    world.run(&["plan"]).await.expect(0);
-    world.run(&["plan", "-o", "json", "--diff"]).await.expect(0);
+    let faces: [&[&str]; 7] = [
+        &[],
+        &["-o", "json", "--diff"],
+        &["-o", "markdown"],
+        &["-o", "github"],
+        &["--diff", "--mask-emails"],
+        &["--only", "c1"],
+        &["--detailed-exitcode", "--strict"],
+    ];
+    for face in faces {
+        let code = if face.contains(&"--detailed-exitcode") { 2 } else { 0 };
+        world.run(&[&["plan"][..], face].concat()).await.expect(code);
+    }
     let ledger = world.ledger().await;
-    assert_eq!((ledger.requests(), ledger.writes()), (6, 0));
+    assert_eq!((ledger.requests(), ledger.writes()), (3 * faces.len() as u64, 0));
 }

@@ -162,7 +162,7 @@ fn what_somebody_brings_as_a_snapshot_is_refused_in_one_clear_line() {
         ),
         (changed(|v| v["accounts"] = json!([account("7"), account("7")])), "has account 7 twice"),
         (smallest().to_string()[..200].to_owned(), "this is not a snapshot: EOF"),
-        (" ".repeat(LARGEST + 1), "the snapshot has more than 16 MiB"),
+        (" ".repeat(LARGEST + 1), "the snapshot has more than 12 MiB"),
     ];
     for (text, why) in cases {
         std::fs::write(folder.path().join("s.json"), &text).unwrap();
@@ -175,16 +175,19 @@ fn what_somebody_brings_as_a_snapshot_is_refused_in_one_clear_line() {
 
 /// A sparse file says that it has a gigabyte; no more than the largest snapshot is read of it.
 #[test]
-fn a_gigabyte_is_refused_after_sixteen_mebibytes() {
+fn a_gigabyte_is_refused_after_twelve_mebibytes() {
     let folder = tempfile::tempdir().unwrap();
     let file = std::fs::File::create(folder.path().join("s.json")).unwrap();
     file.set_len(1024 * 1024 * 1024).unwrap();
     let done = Done::from(bursar(&["plan", "--against", "s.json"]).current_dir(folder.path()).output().unwrap());
-    assert!(done.expect(1).stderr.contains("more than 16 MiB"));
+    assert!(done.expect(1).stderr.contains("more than 12 MiB"));
     let gone = Done::from(bursar(&["plan", "--against", "none.json"]).current_dir(folder.path()).output().unwrap());
     assert!(gone.expect(1).stderr.contains("cannot read none.json"));
-    let both = bursar(&["plan", "--against", "s.json", "--sandbox"]).current_dir(folder.path()).output().unwrap();
-    assert!(Done::from(both).expect(1).stderr.contains("cannot be used with"));
+    // A saved plan is of the live world.
+    for other in ["--sandbox", "--out=plan.json"] {
+        let both = bursar(&["plan", "--against", "s.json", other]).current_dir(folder.path()).output().unwrap();
+        assert!(Done::from(both).expect(1).stderr.contains("cannot be used with"), "{other}");
+    }
 }
 
 #[test]

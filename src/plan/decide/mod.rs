@@ -3,6 +3,7 @@
 mod account;
 mod memory;
 mod people;
+mod scope;
 mod settle;
 mod subscription;
 mod told;
@@ -81,7 +82,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 
     let mut drift: Vec<_> = drafts.iter_mut().flat_map(|draft| std::mem::take(&mut draft.drift)).collect();
     drift.sort();
-    let notices = renames::notices(&world, &drafts);
+    let mut notices = scope::notices(&world);
+    notices.extend(renames::notices(&world, &drafts));
     let mut accounts: Vec<AccountPlan> = drafts.into_iter().map(|draft| draft.finish(&world)).collect();
     accounts.extend(world.invalid());
     accounts.sort_by(|a, b| (&a.name, &a.source).cmp(&(&b.name, &b.source)));

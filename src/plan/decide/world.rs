@@ -70,7 +70,12 @@ impl<'a> World<'a> {
 
     /// The clients that this plan is for.
     pub(super) fn selected(&self) -> impl Iterator<Item = &'a Client> {
-        self.inputs.wanted.clients.iter().filter(|client| self.inputs.selector.matches(&client.labels))
+        self.inputs.wanted.clients.iter().filter(|client| self.inputs.selector.matches(client))
+    }
+
+    /// The clients that this plan leaves out.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = &'a Client> {
+        self.inputs.wanted.clients.iter().filter(|client| !self.inputs.selector.matches(client))
     }
 
     /// Whether a person can be added at once: a user of the service, or anybody where the

@@ -1,29 +1,7 @@
 //! What a plan has to say beside its clients, a line each: every face says the same.
 
-use std::collections::BTreeMap;
-
-use crate::domain::{Access, Email, text::inert};
-use crate::plan::tree::{AccountPlan, Op, Plan, Told};
-
-/// Who can do everything where they could not before: each person once, with the clients.
-pub(super) fn full_access(plan: &Plan) -> Vec<String> {
-    let mut people: BTreeMap<&Email, Vec<&str>> = BTreeMap::new();
-    for account in &plan.accounts {
-        for action in account.actions.iter().filter(|action| action.is_planned()) {
-            if let Op::AddMember { email, access: Access::Full, .. } | Op::SetAccess { email, to: Access::Full, .. } =
-                &action.op
-            {
-                people.entry(email).or_default().push(&account.name);
-            }
-        }
-    }
-    let lines = people.iter().map(|(email, clients)| {
-        let clients: Vec<String> = clients.iter().map(|name| inert(name).into_owned()).collect();
-        let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
-        format!("{email}: {}", crate::plan::matching::join_and(&clients))
-    });
-    lines.collect()
-}
+use crate::domain::text::inert;
+use crate::plan::tree::{AccountPlan, Plan, Told};
 
 /// What somebody changed by hand.
 pub(super) fn drift(plan: &Plan) -> Vec<String> {
@@ -57,10 +35,14 @@ pub(super) fn passed(plan: &Plan) -> Vec<String> {
 
 /// The rails that stopped something, and how exactly this plan is let pass.
 pub(super) fn rails(plan: &Plan) -> Vec<String> {
-    let rails = plan.rails.iter().map(|rail| format!("{} {}: {}", rail.flag, rail.value, rail.message));
     let capped = plan.rails.iter().any(|rail| rail.is_cap());
     let pass = capped.then(|| format!("to let exactly this plan pass, once: --approve {}", plan.digest));
-    rails.chain(pass).collect()
+    tripped(plan).into_iter().chain(pass).collect()
+}
+
+/// The rails that stopped something.
+pub(super) fn tripped(plan: &Plan) -> Vec<String> {
+    plan.rails.iter().map(|rail| format!("{} {}: {}", rail.flag, rail.value, rail.message)).collect()
 }
 
 /// The title of [`told`].

@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::executive::{Executive, in_order};
 use super::lists;
 use super::text::{self, Paint};
 use crate::domain::mask;
-use crate::plan::tree::{AccountPlan, AccountState, ActionState, Op, Plan, Summary};
+use crate::plan::tree::{Plan, Summary};
 use crate::plan::words::count;
 
 /// What a comment holds at most, in bytes: GitHub takes 65,536 characters.
@@ -28,12 +29,16 @@ pub fn markdown(plan: &Plan, masked: bool) -> String {
     let mut sheet = Sheet { text: String::new(), masked };
     let digest = code(&plan.digest);
     sheet.push(&format!("{MARKER}\n### bursar plan\n\n{}\n\nDigest {digest}\n\n", text::summary(plan)));
-    sheet.push(&table(plan));
-    sheet.list("Removed or cancelled", destructive(plan));
-    sheet.list("People who get full access", lists::full_access(plan));
+    let executive = Executive::of(plan);
+    sheet.push(&table(plan, &executive));
+    let people = executive.people();
+    sheet.list("Removed or cancelled", executive.taken);
+    sheet.list("People who get full access", people);
     sheet.list(lists::MULTIPLIED, lists::multiplied(plan));
     sheet.list("Guard rails", lists::rails(plan));
     sheet.list(lists::PASSED, lists::passed(plan));
+    sheet.list("What waits, and on whom", executive.waits);
+    sheet.list("What needs a person", executive.needs);
     sheet.list("Look at", lists::notices(plan));
     clients(&mut sheet, plan);
     sheet.list("Drift", lists::drift(plan));
@@ -92,7 +97,7 @@ fn code(text: &str) -> String {
 }
 
 /// What the money, the people and the waiting come to, on one screen.
-fn table(plan: &Plan) -> String {
+fn table(plan: &Plan, executive: &Executive) -> String {
     let mut out = String::from("| | |\n| --- | --- |\n");
     let mut row = |what: &str, said: String| {
         let _ = writeln!(out, "| {what} | {said} |");
@@ -106,8 +111,8 @@ fn table(plan: &Plan) -> String {
         "List price a month, USD",
         format!("{before} now, {after} after, **{}**{custom}", text::signed(after - before)),
     );
-    row("People who get full access", lists::full_access(plan).len().to_string());
-    row("Removals and cancellations", destructive(plan).len().to_string());
+    row("People who get full access", executive.full_access.len().to_string());
+    row("Removals and cancellations", executive.taken.len().to_string());
     let Summary { waiting, blocked, manual, .. } = plan.summary;
     for (what, n) in [("Waiting", waiting), ("Blocked: a person must act", blocked), ("By hand", manual)] {
         if n > 0 {
@@ -118,24 +123,9 @@ fn table(plan: &Plan) -> String {
     out
 }
 
-fn destructive(plan: &Plan) -> Vec<String> {
-    let accounts = plan.accounts.iter().filter(|account| account.state != AccountState::InSync);
-    let lines = accounts.flat_map(|account| {
-        let going = account.actions.iter().filter(|action| action.is_planned() && takes_away(&action.op));
-        going.map(|action| format!("{}: {}", crate::domain::text::inert(&account.name), action.message))
-    });
-    lines.collect()
-}
-
-const fn takes_away(op: &Op) -> bool {
-    matches!(op, Op::RemoveMember { .. } | Op::Unsubscribe { .. })
-}
-
 /// Client by client: what takes something away first, then what needs somebody, then the rest.
 fn clients(sheet: &mut Sheet, plan: &Plan) {
-    let mut accounts: Vec<&AccountPlan> =
-        plan.accounts.iter().filter(|account| account.state != AccountState::InSync).collect();
-    accounts.sort_by_key(|account| urgency(account));
+    let accounts = in_order(plan);
     let mut left = accounts.len();
     for account in &accounts {
         let mut lines = account.message.as_ref().map_or_else(String::new, |message| format!("  ! {message}\n"));
@@ -157,18 +147,5 @@ fn clients(sheet: &mut Sheet, plan: &Plan) {
             count(left, "more client", "more clients"),
             count(left_out, "action", "actions"),
         ));
-    }
-}
-
-fn urgency(account: &AccountPlan) -> u8 {
-    let any = |which: fn(ActionState) -> bool| account.actions.iter().any(|action| which(action.state));
-    if account.actions.iter().any(|action| action.is_planned() && takes_away(&action.op)) {
-        0
-    } else if any(|state| matches!(state, ActionState::Failed | ActionState::Blocked)) || account.message.is_some() {
-        1
-    } else if any(|state| state == ActionState::Planned) {
-        2
-    } else {
-        3
     }
 }

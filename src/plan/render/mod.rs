@@ -2,6 +2,8 @@
 
 mod apply;
 mod diff;
+mod executive;
+mod github;
 mod json;
 mod lists;
 mod markdown;
@@ -9,6 +11,7 @@ mod model;
 mod text;
 
 pub use apply::text as apply_text;
+pub use github::{GithubOptions, github, github_outputs, github_without_plan};
 pub use json::{apply_json, apply_json_of_saved, json, json_schema};
 pub use markdown::{MARKER, markdown};
 pub(super) use model::{ApiJson, PlanJson};

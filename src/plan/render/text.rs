@@ -9,6 +9,7 @@ use crate::plan::manual;
 use crate::plan::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan, Reason, Summary};
 use crate::plan::words::{count, describe};
 
+use super::executive::{Executive, in_order};
 use super::lists;
 
 /// What a person is to know of steps that are done by hand.
@@ -46,19 +47,29 @@ impl Paint {
     }
 }
 
-/// The whole plan: clients with something to say, the people who get full access, drift,
-/// accounts without a manifest, rails, the money, and one summary line.
+/// How many lines of clients still are a screen; past it the plan in short comes first.
+const SCREEN: usize = 24;
+
+/// The whole plan: where it is long, in short first; then clients with something to say, what
+/// takes something away before the rest, the people who get full access, drift, accounts
+/// without a manifest, rails, the money, and one summary line.
 pub fn text(plan: &Plan, options: &TextOptions) -> String {
     let paint = Paint(options.styles);
-    let mut out = String::new();
-    for account in plan.accounts.iter().filter(|account| account.state != AccountState::InSync) {
-        client(&mut out, account, paint);
+    let executive = Executive::of(plan);
+    let mut clients = String::new();
+    for account in in_order(plan) {
+        client(&mut clients, account, paint);
         if options.diff {
-            out.push_str(&super::diff::unified(account, paint));
+            clients.push_str(&super::diff::unified(account, paint));
         }
-        out.push('\n');
+        clients.push('\n');
     }
-    section(&mut out, "People who get full access", lists::full_access(plan).into_iter(), paint);
+    let mut out = String::new();
+    if clients.lines().nth(SCREEN).is_some() {
+        section(&mut out, "In short", executive.lines().into_iter(), paint);
+    }
+    out.push_str(&clients);
+    section(&mut out, "People who get full access", executive.people().into_iter(), paint);
     section(&mut out, lists::MULTIPLIED, lists::multiplied(plan).into_iter(), paint);
     section(&mut out, "Drift", lists::drift(plan).into_iter(), paint);
     section(&mut out, lists::TOLD, lists::told(plan).into_iter(), paint);
@@ -74,7 +85,7 @@ pub fn text(plan: &Plan, options: &TextOptions) -> String {
     if let Some(word) = manual::of_links(&plan.api, &out) {
         let _ = writeln!(out, "{word}");
     }
-    if let Some(money) = money(plan) {
+    if let Some(money) = &executive.money {
         let _ = writeln!(out, "{money}");
     }
     let _ = writeln!(out, "{}", paint.bold(&summary(plan)));
@@ -219,7 +230,8 @@ pub(super) fn signed(money: Money) -> String {
     if money > Money::ZERO { format!("+{money}") } else { money.to_string() }
 }
 
-fn money(plan: &Plan) -> Option<String> {
+/// The list price a month, where something changes.
+pub(super) fn money(plan: &Plan) -> Option<String> {
     let crate::plan::Cost { before, after, unpriced } = plan.cost;
     let custom = match unpriced {
         0 => String::new(),

@@ -70,6 +70,9 @@ pub struct Origin {
     pub paths: Vec<String>,
     /// Only clients with these labels (`-l`).
     pub selector: Option<String>,
+    /// Only these clients (`--only`, `--changed-since`).
+    #[serde(default)]
+    pub clients: Option<Vec<String>>,
 }
 
 /// As much of a plan as is compared, whether it was saved or made a moment ago.

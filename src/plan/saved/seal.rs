@@ -246,6 +246,7 @@ mod tests {
                 revision: None,
                 paths: vec!["clients".to_owned()],
                 selector: None,
+                clients: None,
             },
             plan: serde_json::json!({"digest": "sha256:x", "accounts": []}),
             world: WorldPart::default(),
@@ -287,7 +288,8 @@ mod tests {
             read(&seal(&plan).unwrap()).map(|_| ()).map_err(|error| error.to_string())
         };
         assert_eq!(of(|plan| plan.format_version = "1.7".to_owned()), Ok(()), "a minor one is read");
-        let others: [(fn(&mut Saved<serde_json::Value>), &str); 3] = [
+        type Change = fn(&mut Saved<serde_json::Value>);
+        let others: [(Change, &str); 3] = [
             (|plan| plan.format_version = "2.0".to_owned(), "the format 2.0, and this bursar reads 1"),
             (|plan| plan.format_version = "\u{1b}[31m".to_owned(), "the format \\u{1b}[31m"),
             (|plan| plan.kind = "snapshot".to_owned(), "its kind is `snapshot`"),

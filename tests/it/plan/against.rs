@@ -27,7 +27,7 @@ fn recorded(world: &World, masked: bool) -> Recorded {
 }
 
 fn against(world: &World, recorded: &Recorded) -> Plan {
-    let (wanted, live) = recorded.against(&world.wanted);
+    let (wanted, live) = recorded.clone().against(&world.wanted);
     let inputs = Inputs { wanted: &wanted, live: &live, api: &recorded.api, ..world.inputs() };
     let plan = bursar::plan::plan(&inputs);
     assert_eq!(bursar::plan::lint(&plan, &inputs), Vec::new());
@@ -135,4 +135,46 @@ fn addresses_in_names_and_errors_and_odd_ones_are_masked_as_well() {
     assert_eq!(emails.len(), 2 + odd.len() + 1);
     assert_eq!(read.alike(), 0);
     assert!(read.live.accounts[0].members.seen().unwrap().iter().any(|member| member.access == Access::Full));
+}
+
+/// Whoever brings a snapshot may write any number into it.
+#[test]
+fn the_greatest_numbers_are_planned_with_as_well() {
+    let mut world = World::in_agreement(vec![client("acme", &["jane@acme.example"]), client("b", &["x@b.example"])]);
+    world.wanted.clients.push(client("new", &["n@new.example"]));
+    world.members(0).pop();
+    let greatest = bursar::domain::Money::cents(i64::MAX);
+    for plan in &mut world.live.offer.plans {
+        (plan.base_price, plan.seat_price, plan.yearly) = (Some(greatest), Some(greatest), true);
+    }
+    world.subscription(0).seats = Some(u32::MAX);
+    world.subscription(1).pending_seats = Some(u32::MAX);
+    for included in [0, 1, u32::MAX] {
+        world.live.offer.plans.iter_mut().for_each(|plan| plan.included_seats = Some(included));
+        for masked in [true, false] {
+            let plan = against(&world, &recorded(&world, masked));
+            assert_eq!(plan.accounts.len(), 3);
+            assert_eq!(faces(&plan).len(), 3);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Cut off it is refused; with a byte changed it is refused, or planned with.
+    #[test]
+    fn a_snapshot_that_was_cut_or_changed_breaks_nothing(seed in any::<u64>(), at in any::<usize>(), byte in any::<u8>()) {
+        let world = forgetful(seed, seed);
+        let mut text = recorded(&world, seed % 2 == 0).to_json().into_bytes();
+        let at = at % (text.len() - 2);
+        prop_assert!(Recorded::parse(&text[..at]).is_err());
+        text[at] = byte;
+        if let Ok(read) = Recorded::parse(&text) {
+            let (wanted, live) = read.clone().against(&world.wanted);
+            let inputs = Inputs { wanted: &wanted, live: &live, api: &read.api, ..world.inputs() };
+            let plan = bursar::plan::plan(&inputs);
+            prop_assert_eq!(faces(&plan).len(), 3);
+        }
+    }
 }

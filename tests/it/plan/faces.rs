@@ -240,6 +240,11 @@ fn what_became_of_it_is_counted() {
 fn a_diff_shows_the_account_before_and_after() {
     let text = render::text(&busy().plan(), &TextOptions { diff: true, styles: false });
     insta::assert_snapshot!(text, @r#"
+    In short
+      List price a month in USD: 203.00 now, 261.00 after, +58.00
+      1 person gets full access: ada@umbrella.example
+      1 person has not signed up: hank@globex.example
+
     acme (account 1)  clients/acme.yaml:1
       ~ rename "Acme" to "Acme Holding"
         @@ -1,4 +1,4 @@

@@ -152,12 +152,12 @@ fn nothing_is_created_while_many_known_accounts_are_gone_and_the_rest_goes_on() 
         w.known.vanished = Some(Vanished { missing: 7, known: 9 });
     });
     insta::assert_snapshot!(world.text(), @r#"
-    acme (account 1)  clients/acme.yaml:1
-      ~ notification email from old@agency.example to dns+acme@agency.example
-
     beta (no account)  clients/beta.yaml:1
       ! create the account "Beta", notified at dns+beta@agency.example: 7 of 9 accounts that were there are not listed, which looks like an outage; nothing is created meanwhile (AccountsVanished)
         skipped: subscribe to teams-v2-monthly with 1 seat: the account is not created
+
+    acme (account 1)  clients/acme.yaml:1
+      ~ notification email from old@agency.example to dns+acme@agency.example
 
     Guard rails
       breaker accounts vanished: 7 of 9 accounts that were there are not listed, which looks like an outage, so nothing is created; if they were closed on purpose, take their manifests out, or `bursar reaffirm` each client that is to get a new one

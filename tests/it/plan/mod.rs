@@ -4,8 +4,10 @@
 mod against;
 mod by_word;
 mod comment;
+mod executive;
 mod exported;
 mod faces;
+mod github;
 mod linted;
 mod members;
 mod memory;

@@ -20,9 +20,6 @@ fn more_creates_than_allowed_are_all_stopped_and_the_rest_goes_on() {
         w.client(0).previous_notification_emails = vec![email("dns+c0@agency.example")];
     });
     insta::assert_snapshot!(world.text(), @r#"
-    c0 (account 1)  clients/c0.yaml:1
-      ~ notification email from dns+c0@agency.example to other@agency.example
-
     new1 (no account)  clients/new1.yaml:1
       ! create the account "New1", notified at dns+new1@agency.example: 2 accounts would be created, over --max-creates 1 (GuardRail)
         skipped: subscribe to teams-v2-monthly with 1 seat: the account is not created
@@ -30,6 +27,9 @@ fn more_creates_than_allowed_are_all_stopped_and_the_rest_goes_on() {
     new2 (no account)  clients/new2.yaml:1
       ! create the account "New2", notified at dns+new2@agency.example: 2 accounts would be created, over --max-creates 1 (GuardRail)
         skipped: subscribe to teams-v2-monthly with 1 seat: the account is not created
+
+    c0 (account 1)  clients/c0.yaml:1
+      ~ notification email from dns+c0@agency.example to other@agency.example
 
     Guard rails
       --max-creates 1: 2 accounts would be created, and none of them is; look why, then let this plan pass by its digest (--approve), or set --max-creates 2

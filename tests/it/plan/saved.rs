@@ -341,7 +341,8 @@ async fn what_is_not_for_here_and_now_is_refused_as_a_whole() {
     save(&world).await;
     let good = std::fs::read_to_string(plan_file(&world)).unwrap();
     let mut told = Vec::new();
-    let forgeries: [(&str, fn(&mut Value)); 10] = [
+    type Change = fn(&mut Value);
+    let forgeries: [(&str, Change); 10] = [
         ("version", |file| file["bursar_version"] = json!("0.0.9")),
         ("format", |file| file["format_version"] = json!("2.0")),
         ("kind", |file| file["kind"] = json!("snapshot")),
