@@ -93,7 +93,7 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
-    /// Show how each client stands: ready or not, why, for how long, and when it is looked at again
+    /// Show how each client stands, why, since when, and what comes next
     Status(Box<status::Args>),
     /// Ask a running daemon for a look now
     Reconcile(reconcile::Args),
