@@ -2,7 +2,7 @@
 //! several, each with the same options under the same names.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args as _, FromArgMatches as _};
@@ -11,9 +11,11 @@ use serde_json::Value;
 
 use crate::controller::Mode;
 use crate::plan::Policy;
+use crate::source::git;
 
 use super::api::ApiArgs;
 use super::error::CliError;
+use super::git::GitArgs;
 use super::keeping::RuleArgs;
 use super::manifests::ManifestArgs;
 use super::policy::PolicyArgs;
@@ -25,6 +27,8 @@ const CONFIG_CAP: u64 = 1 << 20;
 pub struct FleetArgs {
     #[command(flatten)]
     pub manifests: ManifestArgs,
+    #[command(flatten)]
+    pub git: GitArgs,
     /// Set differences right, or only report them
     #[arg(long, value_enum, default_value = "apply")]
     pub mode: Mode,
@@ -54,22 +58,41 @@ pub struct Fleet {
     pub args: FleetArgs,
     /// Its rails.
     pub policy: Policy,
+    /// The branch that it follows, where its manifests are in no folder.
+    pub branch: Option<git::Options>,
 }
 
 impl Fleet {
     /// Checks what no single option can, and reads the rails. What does not hold is put to the
-    /// faults: standard input, an interval that is too short, a policy that does not hold.
+    /// faults: standard input, an interval that is too short, a repository that is refused, a policy
+    /// that does not hold.
     pub fn new(name: String, args: FleetArgs, faults: &mut Vec<CliError>) -> Self {
-        let FleetArgs { manifests, interval, poll, api, policy, .. } = &args;
+        let FleetArgs { manifests, git, interval, poll, api, policy, .. } = &args;
         if manifests.paths.iter().any(|path| path.as_os_str() == "-") {
             faults.push(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
         }
         if *interval < Duration::from_secs(1) || *poll < Duration::from_millis(100) {
             faults.push(CliError::new("--interval is at least 1s, --poll at least 100ms"));
         }
-        let policy = policy.policy(api.is_sandbox(), &manifests.paths);
-        let policy = policy.map_err(|error| faults.push(error)).unwrap_or_default();
-        Self { name, args, policy }
+        let branch = git.options().map_err(|error| faults.push(error)).ok().flatten();
+        let rails = policy.policy(api.is_sandbox(), &written_by_others(manifests, branch.as_ref()));
+        let policy = rails.map_err(|error| faults.push(error)).unwrap_or_default();
+        Self { name, policy, branch, args }
+    }
+
+    /// The files and folders that it reads; none where it follows a branch.
+    pub fn paths(&self) -> &[PathBuf] {
+        if self.branch.is_some() { &[] } else { &self.args.manifests.paths }
+    }
+}
+
+/// What the operator may not be alone in writing: the manifests, as far as they are on this
+/// machine.
+fn written_by_others(manifests: &ManifestArgs, branch: Option<&git::Options>) -> Vec<PathBuf> {
+    match branch.map(|branch| branch.address.kind()) {
+        None => manifests.paths.clone(),
+        Some(git::Kind::Local(repository)) => vec![repository.clone()],
+        Some(git::Kind::Http { .. } | git::Kind::Ssh) => Vec::new(),
     }
 }
 

@@ -112,7 +112,10 @@ where
         let is_shown =
             |(name, value): &(&String, &Value)| *name != "client" && !(*name == "fleet" && **value == *ONLY_FLEET);
         for (name, value) in fields.iter().filter(is_shown) {
-            write!(out, " {name}={}", plain(value))?;
+            match (name.as_str(), value.as_str()) {
+                ("commit", Some(commit)) => write!(out, " commit={}", short(commit))?,
+                _ => write!(out, " {name}={}", plain(value))?,
+            }
         }
         writeln!(out)
     }
@@ -167,6 +170,12 @@ where
         }
     }
     gathered
+}
+
+/// A commit for people: as long as git itself shows it, and whether files were edited since.
+fn short(commit: &str) -> String {
+    let edited = if commit.ends_with("-dirty") && commit.len() > 18 { "-dirty" } else { "" };
+    format!("{}{edited}", commit.get(..12).unwrap_or(commit))
 }
 
 fn plain(value: &Value) -> String {

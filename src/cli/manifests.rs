@@ -125,13 +125,24 @@ impl Source for ManifestArgs {
         self.paths.first().filter(|path| path.as_os_str() != "-").and_then(|path| revision::of(path))
     }
 
-    fn read(&self) -> Result<Reading, String> {
+    fn read(&self) -> Result<Option<Reading>, String> {
         let (files, loaded) = self.read_all().map_err(|error| error.to_string())?;
         let watched = files.watched().to_vec();
-        let first = loaded.findings.iter().find(|finding| finding.severity == Severity::Error);
-        if let (true, Some(first)) = (self.strict, first) {
-            return Err(format!("some manifests do not hold, and --strict keeps everything as it was: {first}"));
+        refuse_if_strict(self.strict, &loaded)?;
+        let Loaded { wanted, findings, .. } = loaded;
+        Ok(Some(Reading { wanted, findings, watched, revision: None }))
+    }
+}
+
+/// With `--strict`, one document that does not hold keeps everything as it was.
+///
+/// # Errors
+/// The first one.
+pub fn refuse_if_strict(strict: bool, loaded: &Loaded) -> Result<(), String> {
+    match loaded.findings.iter().find(|finding| finding.severity == Severity::Error) {
+        Some(first) if strict => {
+            Err(format!("some manifests do not hold, and --strict keeps everything as it was: {first}"))
         }
-        Ok(Reading { wanted: loaded.wanted, findings: loaded.findings, watched })
+        _ => Ok(()),
     }
 }

@@ -19,6 +19,7 @@ mod explain;
 mod export;
 mod fleet;
 mod freeze;
+mod git;
 mod github;
 mod history;
 mod init;

@@ -14,12 +14,13 @@ use crate::controller::{
     Ask, Board, Daemon, Keeping, Mode, Reconciler, Shares, Source, Tally, Timing, Turn, Watch, hear,
 };
 use crate::execute;
-use crate::journal::ScopeId;
+use crate::journal::{JournalId, ScopeId};
 use crate::provider::Identity;
 
 use super::api::Connection;
 use super::error::{CliError, CliResult};
 use super::fleet::{self, Fleet, FleetArgs};
+use super::git::GitSource;
 use super::keeping::{JournalArgs, Opened, Purpose};
 use super::listen::{Bell, ListenArgs, Listener};
 use super::progress::LogProgress;
@@ -30,7 +31,7 @@ pub struct Args {
     #[command(flatten)]
     fleet: FleetArgs,
     /// Several fleets, each with its own source, API, token and rails: a file of the operator's
-    #[arg(long, env = "BURSAR_CONFIG", value_name = "FILE", conflicts_with = "paths")]
+    #[arg(long, env = "BURSAR_CONFIG", value_name = "FILE", conflicts_with_all = ["paths", "git"])]
     config: Option<PathBuf>,
     #[command(flatten)]
     journal: JournalArgs,
@@ -74,6 +75,7 @@ struct Post {
     keeping: Keeping,
     connection: Connection,
     board: Board,
+    journal: JournalId,
 }
 
 /// Sets everything up, and puts whatever does not hold to the faults: all of it at once, before
@@ -94,7 +96,7 @@ async fn prepare(args: &Args, ui: Ui, faults: &mut Vec<CliError>) -> Option<(Vec
     let mut posts = Vec::new();
     for fleet in fleets {
         let journal = opened.as_ref().map(|opened| opened.journal.as_ref());
-        for path in &fleet.args.manifests.paths {
+        for path in fleet.paths() {
             let checked = journal.map_or(Ok(()), |journal| args.journal.check_lock(path, journal));
             faults.extend(checked.err());
         }
@@ -106,10 +108,11 @@ async fn prepare(args: &Args, ui: Ui, faults: &mut Vec<CliError>) -> Option<(Vec
             }
         };
         let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
-        let Some(keeping) = opened.as_ref().map(|opened| fleet.args.rules.keeping(opened, purpose)) else { continue };
+        let Some(opened) = &opened else { continue };
+        let (keeping, journal) = (fleet.args.rules.keeping(opened, purpose), opened.journal.id().clone());
         let reader = connection.reader();
         let board = Board::new(&fleet.name, fleet.args.mode, &connection.api, reader, tally.clone());
-        posts.push(Post { fleet, keeping, connection, board });
+        posts.push(Post { fleet, keeping, connection, board, journal });
     }
     let opened = opened?;
     if !faults.is_empty() {
@@ -128,7 +131,7 @@ async fn hold_all(posts: &[Post], opened: &Opened, lease: Duration, listener: Op
     let mut holds = Vec::new();
     for post in posts {
         let (look, asked) = mpsc::channel(ASKS);
-        let branch = Source::branch(&post.fleet.args.manifests);
+        let branch = post.fleet.branch.as_ref().map(|followed| followed.branch.as_str().to_owned());
         bells.push(Bell { board: post.board.clone(), look, branch });
         // Every line that concerns a fleet says which; the formatter leaves out the only one.
         let span = tracing::error_span!("fleet", fleet = %crate::domain::text::inert(&post.fleet.name));
@@ -166,6 +169,8 @@ fn announce(fleet: &Fleet, connection: &Connection, several: bool) {
         api = connection.api.url,
         mode = ?fleet.args.mode,
         interval_s = fleet.args.interval.as_secs(),
+        git = fleet.branch.as_ref().map(|followed| followed.address.to_string()),
+        branch = fleet.branch.as_ref().map(|followed| followed.branch.to_string()),
         "started"
     );
     if let Some(sandbox) = &connection.sandbox {
@@ -181,7 +186,7 @@ async fn hold(
     mut looks: mpsc::Receiver<Ask>,
     cancel: CancellationToken,
 ) {
-    let Post { fleet, keeping, connection, board } = post;
+    let Post { fleet, keeping, connection, board, journal: _ } = post;
     let leased = !keeping.alone && !keeping.dry;
     let mut lease = String::new();
     if leased || tokens.several {
@@ -199,7 +204,7 @@ async fn hold(
         lease = format!("{scope}/{}", fleet.name);
     }
     if !leased {
-        daemon(post).run(Watch::start(), &mut looks, cancel).await;
+        post.fulfil(&mut looks, cancel).await;
         return;
     }
     board.hold(false);
@@ -207,7 +212,7 @@ async fn hold(
     while turn.come(&cancel).await {
         tracing::info!(owner = %keeping.owner, "this replica holds the fleet");
         let ours = cancel.child_token();
-        let mut running = Box::pin(daemon(post).run(Watch::start(), &mut looks, ours.clone()));
+        let mut running = Box::pin(post.fulfil(&mut looks, ours.clone()));
         tokio::select! {
             () = &mut running => {}
             () = turn.keep(&cancel) => {
@@ -222,25 +227,40 @@ async fn hold(
     }
 }
 
-fn daemon(post: &Post) -> Daemon {
-    let Post { fleet, keeping, connection, board } = post;
-    let FleetArgs { manifests, mode, interval, poll, parallelism, api: _, policy: _, rules: _ } = &fleet.args;
-    let mut reconciler = Reconciler::new(
-        connection.api.clone(),
-        connection.reader(),
-        fleet.policy.clone(),
-        manifests.selector(),
-        keeping.clone(),
-        fastrand::u64(..),
-    );
-    reconciler.options = execute::Options { parallelism: usize::from(*parallelism), ..execute::Options::default() };
-    let writer = match mode {
-        Mode::Apply => Some(connection.writer()),
-        Mode::Report => None,
-    };
-    let timing = Timing { interval: *interval, poll: *poll };
-    let (source, progress) = (Arc::new(manifests.clone()), Arc::new(LogProgress));
-    Daemon::new(reconciler, writer, source, progress, timing, fastrand::u64(..), board.clone())
+impl Post {
+    /// Keeps the fleet until it is cancelled, and follows its branch meanwhile.
+    async fn fulfil(&self, looks: &mut mpsc::Receiver<Ask>, cancel: CancellationToken) {
+        let FleetArgs { manifests, git, .. } = &self.fleet.args;
+        let Some(branch) = self.fleet.branch.clone() else {
+            return self.daemon(Arc::new(manifests.clone())).run(Watch::start(), looks, cancel).await;
+        };
+        let source = GitSource::new(branch, git.interval(), manifests, self.journal.clone(), cancel.clone());
+        let source = Arc::new(source);
+        let daemon = self.daemon(Arc::clone(&source) as Arc<dyn Source>);
+        tokio::join!(source.follow(&cancel), daemon.run(Watch::start(), looks, cancel.clone()));
+    }
+
+    fn daemon(&self, source: Arc<dyn Source>) -> Daemon {
+        let Self { fleet, keeping, connection, board, journal: _ } = self;
+        let FleetArgs { manifests, git: _, mode, interval, poll, parallelism, api: _, policy: _, rules: _ } =
+            &fleet.args;
+        let mut reconciler = Reconciler::new(
+            connection.api.clone(),
+            connection.reader(),
+            fleet.policy.clone(),
+            manifests.selector(),
+            keeping.clone(),
+            fastrand::u64(..),
+        );
+        reconciler.options = execute::Options { parallelism: usize::from(*parallelism), ..execute::Options::default() };
+        let writer = match mode {
+            Mode::Apply => Some(connection.writer()),
+            Mode::Report => None,
+        };
+        let timing = Timing { interval: *interval, poll: *poll };
+        let progress = Arc::new(LogProgress);
+        Daemon::new(reconciler, writer, source, progress, timing, fastrand::u64(..), board.clone())
+    }
 }
 
 /// Whose token it is: a lease is of a scope, and only the server tells it.

@@ -110,6 +110,17 @@ impl Board {
         change(&mut locked(&self.0.fleet));
     }
 
+    /// The manifests could be read, whether or not anything was new.
+    pub fn read(&self, now: Timestamp) {
+        self.change(|fleet| {
+            let known = fleet.source.read_at.is_some();
+            fleet.source.trouble = None;
+            if known {
+                fleet.source.read_at = Some(now);
+            }
+        });
+    }
+
     /// Shows how the clients stand.
     pub fn show(&self, accounts: Vec<AccountStatus>, scope: Option<&ScopeId>) {
         *locked(&self.0.accounts) = Arc::new(accounts);

@@ -26,23 +26,27 @@ use super::tally::Fault;
 use super::watch::Watch;
 
 /// Where manifests come from, read again at each hint.
+#[async_trait::async_trait]
 pub trait Source: Send + Sync {
-    /// Reads everything. An `Err` is a source that cannot be read: everyone's last good
-    /// version stays in force.
+    /// Reads everything; `None` where it is certain that nothing changed since. An `Err` is a
+    /// source that cannot be read: everyone's last good version stays in force.
     ///
     /// # Errors
     /// In words for the log.
-    fn read(&self) -> Result<Reading, String>;
+    fn read(&self) -> Result<Option<Reading>, String>;
 
-    /// The commit that was read, where there is one: for the history.
+    /// The commit that was read, where a reading does not say it: for the history.
     fn revision(&self) -> Option<String> {
         None
     }
 
-    /// The branch that is followed, where there is one: a push to another is no news.
-    fn branch(&self) -> Option<String> {
-        None
+    /// Ends when there may be something new to read, where the source knows.
+    async fn changed(&self) {
+        std::future::pending().await
     }
+
+    /// Somebody wants to know now: a source that looks by itself looks at once.
+    fn hurry(&self) {}
 }
 
 /// One reading of a source.
@@ -54,6 +58,8 @@ pub struct Reading {
     pub findings: Vec<Finding>,
     /// The directories to watch.
     pub watched: Vec<std::path::PathBuf>,
+    /// The commit that this is, where the source knows.
+    pub revision: Option<String>,
 }
 
 /// Whether anything is written.
@@ -119,6 +125,8 @@ pub struct Daemon {
     held: Held,
     findings: Vec<String>,
     source_trouble: Option<String>,
+    /// The commit that is in force, in short, where the source says it.
+    commit: Option<String>,
     /// The source was read at least once: before, nobody knows who is wanted.
     ever_read: bool,
     api_trouble: Option<String>,
@@ -131,8 +139,9 @@ pub struct Daemon {
     chance: fastrand::Rng,
     board: Board,
     began: Timestamp,
-    /// When the source was last read.
-    last_read: Option<Instant>,
+    /// When the source was last to be read because of a webhook, and when it is to be again.
+    hurried: Option<Instant>,
+    next_hurry: Option<Instant>,
 }
 
 impl std::fmt::Debug for Daemon {
@@ -172,6 +181,7 @@ impl Daemon {
             held: Held::default(),
             findings: Vec::new(),
             source_trouble: None,
+            commit: None,
             ever_read: false,
             api_trouble: None,
             announcer: Announcer::default(),
@@ -182,7 +192,8 @@ impl Daemon {
             chance: fastrand::Rng::with_seed(seed),
             board,
             began,
-            last_read: None,
+            hurried: None,
+            next_hurry: None,
         }
     }
 
@@ -194,17 +205,13 @@ impl Daemon {
         cancel: CancellationToken,
     ) {
         self.begin();
+        let source = Arc::clone(&self.source);
         self.read(&mut watch).await;
         self.pass(Scope::Everything, &cancel).await;
         while !cancel.is_cancelled() {
             let due = self.reconciler.memory().next_due();
             self.rest(due);
-            let next_due = async {
-                match due {
-                    Some(due) => tokio::time::sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let (next_due, next_hurry) = (at(due), at(self.next_hurry));
             let scope = tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
@@ -212,12 +219,14 @@ impl Daemon {
                     Ask::Operator => {
                         tracing::info!("asked to look at everything again");
                         self.reconciler.memory().forget_all();
+                        source.hurry();
                         self.read(&mut watch).await;
                         Some(Scope::Everything)
                     }
                     Ask::Client(client) => {
                         tracing::info!(%client, "asked to look at it again");
                         self.reconciler.memory().forget(&client);
+                        source.hurry();
                         let changed = self.read(&mut watch).await;
                         Some(Scope::Clients(BTreeSet::from([client])).with(changed))
                     }
@@ -226,12 +235,18 @@ impl Daemon {
                         None
                     }
                     Ask::Source => {
-                        let soonest = self.last_read.map_or_else(Instant::now, |read| read + READINGS_APART);
-                        self.next_poll = self.next_poll.min(soonest);
+                        let soonest = self.hurried.map_or_else(Instant::now, |before| before + READINGS_APART);
+                        self.next_hurry.get_or_insert(soonest);
                         None
                     }
                 },
                 () = watch.changed() => self.read(&mut watch).await,
+                () = source.changed() => self.read(&mut watch).await,
+                () = next_hurry => {
+                    (self.next_hurry, self.hurried) = (None, Some(Instant::now()));
+                    source.hurry();
+                    self.read(&mut watch).await
+                }
                 () = tokio::time::sleep_until(self.next_poll) => self.read(&mut watch).await,
                 () = tokio::time::sleep_until(self.next_full) => {
                     self.read(&mut watch).await;
@@ -262,7 +277,6 @@ impl Daemon {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || source.read()).await;
         self.next_poll = Instant::now() + self.timing.poll;
-        self.last_read = Some(Instant::now());
         let reading = match read {
             Ok(Ok(reading)) => reading,
             Ok(Err(trouble)) => return self.unreadable(trouble),
@@ -271,9 +285,15 @@ impl Daemon {
         if self.source_trouble.take().is_some() {
             tracing::info!("the manifests can be read again");
         }
+        self.board.read(self.reconciler.keeper().now());
+        let reading = reading?;
         self.ever_read = true;
         watch.set(reading.watched);
-        self.tell_findings(&reading.findings);
+        let stated = reading.revision.is_some();
+        if stated {
+            self.take_revision(reading.revision);
+        }
+        self.span().in_scope(|| self.tell_findings(&reading.findings));
         let held = self.held.take(reading.wanted);
         let mut changed = changed_clients(&self.held.wanted, &held.wanted);
         changed.extend(held.kept.keys().filter(|client| !self.held.kept.contains_key(*client)).cloned());
@@ -287,7 +307,7 @@ impl Daemon {
             self.reconciler.memory().forget(&client.name);
         }
         self.held = held;
-        if fewer || leaving || !changed.is_empty() {
+        if !stated && (fewer || leaving || !changed.is_empty()) {
             let source = Arc::clone(&self.source);
             self.reconciler.revision = tokio::task::spawn_blocking(move || source.revision()).await.ok().flatten();
         }
@@ -304,9 +324,21 @@ impl Daemon {
         }
     }
 
+    /// Notes the commit that is in force from now on, and says so.
+    fn take_revision(&mut self, revision: Option<String>) {
+        let commit = revision.as_deref().map(short).unwrap_or_default().to_owned();
+        if self.reconciler.revision != revision {
+            let before = self.commit.as_deref();
+            tracing::info!(commit, before, "the commit is in force");
+        }
+        self.commit = Some(commit);
+        self.reconciler.revision = revision;
+    }
+
     fn unreadable(&mut self, trouble: String) -> Option<Scope> {
         self.board.fault(Fault::Source, &trouble, self.reconciler.keeper().now());
         if self.source_trouble.as_ref() != Some(&trouble) {
+            let _in_force = self.span().entered();
             tracing::warn!("{trouble}; every client's last good version stays in force");
             self.source_trouble = Some(trouble);
         }
@@ -443,5 +475,18 @@ impl Daemon {
             tracing::warn!("{line}; nothing is changed, tried again in {} s", backoff.as_secs());
             self.api_trouble = Some(line);
         }
+    }
+}
+
+/// A commit for people.
+fn short(revision: &str) -> &str {
+    revision.get(..12).unwrap_or(revision)
+}
+
+/// Waits for a time, or for ever.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

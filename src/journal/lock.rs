@@ -116,16 +116,34 @@ pub fn write(folder: &Path, ours: &JournalId, force: bool) -> Result<bool, LockE
     Ok(true)
 }
 
-fn read(file: &Path, opened: File) -> Result<JournalId, LockError> {
-    let unclear = |why| LockError::Unclear { file: file.display().to_string(), why };
-    let mut text = String::new();
-    let told = opened.take(LARGEST + 1).read_to_string(&mut text);
-    match told {
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(unclear("it is not UTF-8 text")),
-        Err(source) => return Err(LockError::File { file: file.display().to_string(), doing: "read", source }),
-        Ok(bytes) if bytes as u64 > LARGEST => return Err(unclear("it is too large")),
-        Ok(_) => {}
+/// The same for a lock file that is not on disk, with its text, of which more than
+/// [`LARGEST`] bytes need not be there.
+///
+/// # Errors
+/// It names another journal, or cannot be understood.
+pub fn check_text(file: &str, text: &[u8], ours: &JournalId) -> Result<(), LockError> {
+    let named = parse(file, text)?;
+    if named == *ours {
+        return Ok(());
     }
+    Err(LockError::Another { file: file.to_owned(), named, ours: ours.clone() })
+}
+
+fn read(file: &Path, opened: File) -> Result<JournalId, LockError> {
+    let file = file.display().to_string();
+    let mut text = Vec::new();
+    match opened.take(LARGEST + 1).read_to_end(&mut text) {
+        Ok(_) => parse(&file, &text),
+        Err(source) => Err(LockError::File { file, doing: "read", source }),
+    }
+}
+
+fn parse(file: &str, text: &[u8]) -> Result<JournalId, LockError> {
+    let unclear = |why| LockError::Unclear { file: file.to_owned(), why };
+    if text.len() as u64 > LARGEST {
+        return Err(unclear("it is too large"));
+    }
+    let text = std::str::from_utf8(text).map_err(|_| unclear("it is not UTF-8 text"))?;
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (first, second) = (lines.next(), lines.next());
     let id = first.and_then(|line| line.strip_prefix("journal:")).map(str::trim);

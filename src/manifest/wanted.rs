@@ -36,13 +36,16 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The same wherever it stands: for comparing what two ways of writing want.
+    /// The same wherever it stands, and through whomever: for comparing what two ways of writing want.
     #[must_use]
     pub fn without_places(mut self) -> Self {
         let nowhere = SourceRef { file: String::new(), line: 0, column: 0 };
         for client in &mut self.clients {
             client.source.clone_from(&nowhere);
-            client.members.iter_mut().for_each(|member| member.source.clone_from(&nowhere));
+            for member in &mut client.members {
+                member.source.clone_from(&nowhere);
+                member.through = OriginKind::Own;
+            }
         }
         self.offboardings.iter_mut().for_each(|document| document.source.clone_from(&nowhere));
         self.invalid.iter_mut().for_each(|document| document.source.clone_from(&nowhere));

@@ -163,7 +163,7 @@ impl Token {
     }
 
     /// The token itself, for the one header that carries it.
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 

@@ -13,7 +13,7 @@ use crate::plan::{ApiInfo, Notice, Snapshot};
 pub use json::{FORMAT_VERSION, SnapshotError, json_schema};
 
 /// The largest snapshot that is read, in bytes: some 10,000 accounts with ten members each.
-/// Whatever is in it, reading and planning then take less than 64 MB.
+/// It bounds the memory that a hostile one takes: some seven times its size.
 pub const LARGEST: usize = 12 * 1024 * 1024;
 
 /// From which age on a plan says that its snapshot is old.

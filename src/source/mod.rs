@@ -1,6 +1,7 @@
-//! Where manifests come from: files, folders, standard input.
+//! Where manifests come from: files, folders, standard input, a branch of a Git repository.
 
 pub mod folder;
+pub mod git;
 pub mod git_command;
 pub mod repository;
 pub mod revision;

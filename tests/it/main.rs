@@ -6,6 +6,7 @@
 
 mod adopting;
 mod charges;
+mod ci;
 mod conformance;
 mod converge;
 mod daemon;
@@ -21,6 +22,7 @@ mod generated_history;
 mod generated_openapi;
 mod generated_plan;
 mod generated_status;
+mod git;
 mod hostile;
 mod isolation;
 mod journal;

@@ -269,6 +269,20 @@ async fn an_unknown_client_is_an_error_that_names_the_nearest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_for_the_clients_that_it_was_made_for() {
+    let world = repository().await;
+    world.run(&["plan", "clients", "--only", "delta", "--out", "plan.json"]).await.expect(0);
+    let beside = world.run(&["apply", "plan.json", "--yes", "--only", "acme"]).await.expect(1);
+    assert!(
+        beside.stderr.starts_with("Error: a saved plan says itself which clients it is for\n"),
+        "{}",
+        beside.stderr
+    );
+    world.run(&["apply", "plan.json", "--yes"]).await.expect(0);
+    assert_eq!(world.ledger().await.count("accounts_created"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_to_leave_a_client_that_is_left_out_is_told_of() {
     let world = World::new(&["lee@old.example"]).await;
     for name in ["acme", "beta", "gamma"] {

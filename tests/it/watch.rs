@@ -68,3 +68,28 @@ async fn a_swapped_symlink_of_a_mounted_volume_is_seen() {
     std::fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
     tokio::time::timeout(Duration::from_secs(3), watch.changed()).await.expect("the swap is seen");
 }
+
+/// As git-sync renews a mounted repository: the folder that is named is itself a link, which
+/// is swapped to another working tree.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_swapped_link_to_the_whole_folder_is_seen() {
+    use std::os::unix::fs::symlink;
+    let mount = tempfile::tempdir().unwrap();
+    let root = mount.path();
+    for version in ["one", "two"] {
+        std::fs::create_dir_all(root.join(".worktrees").join(version)).unwrap();
+        std::fs::write(root.join(".worktrees").join(version).join("acme.yaml"), version).unwrap();
+    }
+    symlink(".worktrees/one", root.join("current")).unwrap();
+    let read = || folder::read(&[root.join("current")]).unwrap();
+    let text = || read().files()[0].content.clone().unwrap();
+    assert_eq!(text(), b"one");
+
+    let mut watch = Watch::start();
+    watch.set(read().watched().to_vec());
+    symlink(".worktrees/two", root.join("next")).unwrap();
+    std::fs::rename(root.join("next"), root.join("current")).unwrap();
+    tokio::time::timeout(Duration::from_secs(3), watch.changed()).await.expect("the swap is seen");
+    assert_eq!(text(), b"two");
+}

@@ -35,7 +35,7 @@ impl Daemon {
 
     /// The loop rests until something comes, or its next time does.
     pub(super) fn rest(&mut self, due: Option<Instant>) {
-        let wakes = due.into_iter().fold(self.next_poll.min(self.next_full), Instant::min);
+        let wakes = due.into_iter().chain(self.next_hurry).fold(self.next_poll.min(self.next_full), Instant::min);
         self.board.rests_until(wakes);
         let (at, why) = match due {
             Some(due) if due < self.next_full => (due, "a client's own time"),

@@ -125,6 +125,45 @@ async fn a_push_is_read_at_once_and_a_thousand_of_them_ask_the_api_nothing() {
     served.daemon.wait_for("beta: in sync", SOON);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_to_the_branch_that_is_followed_is_fetched_and_one_to_another_is_not() {
+    let world = World::new(&[]).await;
+    secret(&world, "secrets/path", SECRET);
+    secret(&world, "secrets/key", KEY);
+    let repository = world.path().join("repository");
+    let git = |args: &[&str]| {
+        let who = ["-c", "user.name=x", "-c", "user.email=x@y.example"];
+        let done = std::process::Command::new("git").current_dir(&repository).args(who).args(args).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    let commit = |name: &str| {
+        world.write(&format!("repository/{name}.yaml"), &manifest(name, &[]));
+        git(&["add", "."]);
+        git(&["commit", "-q", "-m", name]);
+    };
+    std::fs::create_dir(&repository).unwrap();
+    git(&["init", "-q", "-b", "main"]);
+    commit("acme");
+    let args = ["--git", repository.to_str().unwrap(), "--git-interval", "1h", "--interval", "1h"];
+    let hooks = ["--hook-secret-file", "secrets/path", "--git-hook-secret-file", "secrets/key"];
+    let mut served = Served::start(&world, &[&args[..], &hooks].concat());
+    served.daemon.wait_for("acme: in sync", SOON);
+    commit("beta");
+    let revision = || async { served.status().await["fleets"][0]["source"]["revision"].clone() };
+    let before = revision().await;
+    assert_eq!(served.signed(r#"{"ref":"refs/heads/other"}"#).await, StatusCode::OK);
+    assert_eq!(served.signed(r#"{"ref":"refs/tags/main"}"#).await, StatusCode::OK);
+    assert_eq!(revision().await, before);
+    let begun = std::time::Instant::now();
+    assert_eq!(served.signed(r#"{"ref":"refs/heads/main"}"#).await, StatusCode::OK);
+    eventually("the commit is in force", SOON, || async { revision().await != before }).await;
+    let took = begun.elapsed();
+    served.daemon.wait_for("beta: in sync", SOON);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let log = served.daemon.log();
+    assert!(log.contains("branch=other follows=false") && log.contains("branch=main follows=true"), "{log}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_ends_and_too_many_at_once_are_turned_away() {
     use axum::body::Body;

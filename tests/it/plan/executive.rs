@@ -21,7 +21,7 @@ fn one_removal_among(new: usize) -> World {
         w.members(0).push(member(LEE));
         w.subscription(0).seats = Some(3);
         w.policy.allow_removals = true;
-        (w.policy.max_creates, w.policy.max_monthly_increase) = (None, None);
+        (w.policy.max_creates, w.policy.max_subscriptions, w.policy.max_monthly_increase) = (None, None, None);
         let new = (0..new).map(|n| client(&format!("new{n:05}"), &[&format!("user{n:05}@new.example")]));
         w.wanted.clients.extend(new);
     })
@@ -83,7 +83,7 @@ fn of_ten_thousand_clients_the_short_form_fits_a_screen() {
       List price a month in USD: 87.00 now, 1218.00 after, +1131.00
       1 removed or cancelled:
         - zenith: remove lee@old.example (full access)
-      guard rail: --max-monthly-increase 1.00: the list price would rise by 575418.00 a month, so no plan or seat is bought; look why, then let this plan pass by its digest (--approve), or set another value
+      guard rail: --max-monthly-increase 1.00: the list price would rise by 575418.00 a month, so no plan or seat is bought; look why, then let this plan pass by its digest (--approve), or set --max-monthly-increase 575418.00
       39 payments settle at the service: new00000, new00001, new00002 and 36 more
       39 failed: new00000, new00001, new00002 and 36 more
       9961 blocked, a person must act (AccountNotFound 40, GuardRail 9921): new00039, new00040, new00041 and 9958 more
@@ -173,7 +173,7 @@ fn who_has_not_signed_up_is_told_by_name_and_counted_past_three() {
     insta::assert_snapshot!(text.lines().take(5).collect::<Vec<_>>().join("\n"), @r#"
     In short
       List price a month in USD: 232.00 now, 232.00 after, 0.00
-      guard rail: --max-monthly-increase 1000.00: the list price would rise by 1740.00 a month, so no plan or seat is bought; look why, then let this plan pass by its digest (--approve), or set another value
+      guard rail: --max-monthly-increase 1000.00: the list price would rise by 1740.00 a month, so no plan or seat is bought; look why, then let this plan pass by its digest (--approve), or set --max-monthly-increase 1740.00
       5 people have not signed up: p0@acme.example, p1@acme.example, p2@acme.example and 2 more
       30 blocked, a person must act (GuardRail 30): new0, new1, new10 and 27 more
     "#);

@@ -76,7 +76,7 @@ fn past_ten_of_a_kind_the_last_one_counts_the_rest_and_the_removal_is_among_thos
             w.wanted.clients.push(zenith);
             w.members(0).push(member("lee@old.example"));
             w.offboard(&["lee@old.example"]);
-            (w.policy.max_creates, w.policy.max_monthly_increase) = (None, None);
+            (w.policy.max_creates, w.policy.max_subscriptions, w.policy.max_monthly_increase) = (None, None, None);
         });
     let shown = github(&world.plan(), &options());
     let warnings: Vec<&str> = shown.lines().filter(|line| line.starts_with("::warning ")).collect();

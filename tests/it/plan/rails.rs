@@ -198,12 +198,12 @@ fn more_subscriptions_than_allowed_are_all_stopped_and_downgrades_are_none() {
     c0 (account 1)  clients/c0.yaml:1
       ! change the plan from teams-v2-monthly to business-monthly with 1 seat: 2 subscriptions or larger plans would be bought, over --max-subscriptions 1 (GuardRail)
 
-    c1 (account 2)  clients/c1.yaml:1  -70.00 a month
-      ~ change the plan from business-monthly to teams-v2-monthly with 1 seat, from the renewal on
-
     new0 (new)  clients/new0.yaml:1
       + create the account "New0", notified at dns+new0@agency.example
       ! subscribe to teams-v2-monthly with 1 seat: 2 subscriptions or larger plans would be bought, over --max-subscriptions 1 (GuardRail)
+
+    c1 (account 2)  clients/c1.yaml:1  -70.00 a month
+      ~ change the plan from business-monthly to teams-v2-monthly with 1 seat, from the renewal on
 
     Guard rails
       --max-subscriptions 1: 2 subscriptions or larger plans would be bought, and none of them is; look why, then let this plan pass by its digest (--approve), or set --max-subscriptions 2
@@ -238,16 +238,16 @@ fn a_plan_that_is_not_on_the_list_is_not_chosen_and_the_rest_goes_on() {
       + add jane@acme.example with full access
       ! change the plan from teams-v2-monthly to business-monthly: business-monthly is not on --allowed-plans teams; write one that is, or have it allowed (GuardRail)
 
+    small (new)  clients/small.yaml:1
+      + create the account "Small", notified at dns+small@agency.example
+      ! subscribe to solo-v2-monthly: solo-v2-monthly is not on --allowed-plans teams; write one that is, or have it allowed (GuardRail)
+
     c1 (account 2)  clients/c1.yaml:1  -70.00 a month
       ~ change the plan from business-monthly to teams-v2-monthly with 1 seat, from the renewal on
 
     new0 (new)  clients/new0.yaml:1  +29.00 a month
       + create the account "New0", notified at dns+new0@agency.example
       + subscribe to teams-v2-monthly with 1 seat
-
-    small (new)  clients/small.yaml:1
-      + create the account "Small", notified at dns+small@agency.example
-      ! subscribe to solo-v2-monthly: solo-v2-monthly is not on --allowed-plans teams; write one that is, or have it allowed (GuardRail)
 
     People who get full access
       jane@acme.example: c0

@@ -88,7 +88,7 @@ fn each_thing_that_moves_is_told_in_its_own_words() {
       acme: no account goes by it any more, and 1 did
     another email
       acme: the manifest asks for the notification email x@agency.example, the saved plan for dns+acme@agency.example
-      acme: this is blocked (AdoptionNeeded) now: account 1 bears the name, but may be somebody else's: its notification email is dns+acme@agency.example, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in the … (8 more characters)
+      acme: this is blocked (AdoptionNeeded) now: account 1 bears the name, but may be somebody else's: its notification email is dns+acme@agency.example, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in the … (43 more characters)
     exclusive
       acme: the manifest asks for membership exclusive, the saved plan for additive
     less access
@@ -103,7 +103,7 @@ fn each_thing_that_moves_is_told_in_its_own_words() {
       acme: the account's name is ACME, was Acme
     email by hand
       acme: the notification email is dns+ACME@agency.example.org, was dns+acme@agency.example
-      acme: this is blocked (AdoptionNeeded) now: account 1 bears the name, but may be somebody else's: its notification email is dns+ACME@agency.example.org, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in … (12 more characters)
+      acme: this is blocked (AdoptionNeeded) now: account 1 bears the name, but may be somebody else's: its notification email is dns+ACME@agency.example.org, neither the manifest's nor a previous one. If it is this client's, write accountId: "1" in … (47 more characters)
     a member more
       acme: x@y.example was added as a member since
     a member less
