@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::controller::{Daily, Herald};
 use crate::domain::text::inert;
-use crate::notify::{Address, Format, Outbox, Pace, Repository, Tell};
+use crate::notify::{Address, Counters, Format, Outbox, Pace, Repository, Tell};
 use crate::provider::{BaseUrl, token};
 
 use super::error::CliError;
@@ -55,47 +55,46 @@ impl std::fmt::Debug for NotifyArgs {
 }
 
 /// The receivers, at work.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct Notices {
     outbox: Arc<Outbox>,
     daily: Option<Daily>,
 }
 
 impl NotifyArgs {
-    /// Starts the receivers' tasks.
-    ///
-    /// # Errors
-    /// All faults at once: an address, a file or a token that does not hold, or a digest
-    /// without anybody to tell it to.
-    pub fn start(&self) -> Result<Notices, CliError> {
-        let mut faults = Vec::new();
+    /// Starts the receivers' tasks; `None` where something does not hold. All of it is put to
+    /// the faults: an address, a file or a token that does not hold, or a digest without anybody
+    /// to tell it to.
+    pub fn start(&self, faults: &mut Vec<CliError>) -> Option<Notices> {
+        let before = faults.len();
         let mut raw: Vec<String> = self.notify.iter().filter(|url| !url.trim().is_empty()).cloned().collect();
         for file in &self.notify_file {
             match listed(file) {
                 Ok(urls) => raw.extend(urls),
-                Err(fault) => faults.push(fault),
+                Err(fault) => faults.push(CliError::new(fault)),
             }
         }
         let mut addresses = Vec::new();
         for url in raw {
             match Address::parse(&url, self.notify_format) {
                 Ok(address) => addresses.push(address),
-                Err(error) => faults.push(error.to_string()),
+                Err(error) => faults.push(CliError::from(error)),
             }
         }
-        if self.digest_at.is_some() && addresses.is_empty() && faults.is_empty() {
-            faults.push("--digest-at needs somebody to tell it to: --notify or --notify-file".to_owned());
+        if self.digest_at.is_some() && addresses.is_empty() && faults.len() == before {
+            faults.push(CliError::new("--digest-at needs somebody to tell it to: --notify or --notify-file"));
         }
         let github = self.github().unwrap_or_else(|fault| {
-            faults.push(fault);
+            faults.push(CliError::new(fault));
             None
         });
-        if !faults.is_empty() {
-            return Err(CliError::new(faults.join("\n  ")));
+        if faults.len() > before {
+            return None;
         }
-        let outbox = Outbox::start(addresses, github, Pace::default()).map_err(CliError::from)?;
+        let outbox = Outbox::start(addresses, github, Pace::default());
+        let outbox = outbox.map_err(|error| faults.push(CliError::from(error))).ok()?;
         let daily = self.digest_at.map(|at| Daily { at, zone: self.digest_zone.clone() });
-        Ok(Notices { outbox: Arc::new(outbox), daily })
+        Some(Notices { outbox: Arc::new(outbox), daily })
     }
 
     fn github(&self) -> Result<Option<Repository>, String> {
@@ -116,6 +115,11 @@ impl Notices {
         }
         let tell: Arc<dyn Tell> = Arc::clone(&self.outbox) as Arc<dyn Tell>;
         Herald::new(tell, fleet.map(str::to_owned), self.daily.clone())
+    }
+
+    /// What became of the letters to each receiver, by its host.
+    pub fn counters(&self) -> Vec<(String, Arc<Counters>)> {
+        self.outbox.counters()
     }
 
     /// Delivers what is left, for a short time.

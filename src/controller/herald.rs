@@ -91,7 +91,8 @@ impl Herald {
         }
         let frozen = reconciler.keeper().frozen();
         let memory = reconciler.memory();
-        let now = troubles(plan, kept, frozen.as_deref(), |client| memory.tries(client));
+        let why = frozen.as_ref().map(|frozen| frozen.message.as_str());
+        let now = troubles(plan, kept, why, |client| memory.tries(client));
         self.update(reconciler, now, Trouble::is_of_the_plan).await;
         if calm {
             let (state, words) = match kept.len() {

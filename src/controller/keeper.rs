@@ -6,6 +6,7 @@ mod keeping;
 mod look;
 mod members;
 mod remember;
+mod traces;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;

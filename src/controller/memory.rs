@@ -115,9 +115,14 @@ impl Memory {
         self.queue.tries(client)
     }
 
+    /// When this client is to be looked at again by itself.
+    pub fn due_of(&self, client: &ClientName) -> Option<Instant> {
+        self.queue.due(client).into_iter().chain(self.holds.get(client).copied()).min()
+    }
+
     /// How many clients have a time of their own.
     pub fn waiting(&self) -> usize {
-        self.queue.depth()
+        self.queue.depth() + self.holds.keys().filter(|client| self.queue.due(client).is_none()).count()
     }
 
     /// The clients whose time has come, on their way from now on; what was tried for them is

@@ -3,6 +3,8 @@
 //! sooner, and every pass compares what is wanted with what is.
 
 mod announce;
+mod asked;
+pub mod board;
 mod daemon;
 mod herald;
 mod keeper;
@@ -15,10 +17,14 @@ mod pass;
 mod queue;
 mod report;
 mod rolling;
+pub mod status;
+mod tally;
 mod troubles;
 mod watch;
 
 pub use announce::done_line;
+pub use asked::hear;
+pub use board::Board;
 pub use daemon::{Ask, Daemon, Mode, Reading, Source, Timing};
 pub use herald::{Daily, Herald};
 pub use keeper::{Keeper, Keeping, Look, Recall};
@@ -31,5 +37,6 @@ pub use pass::{Looked, PassError, Reconciler, Report};
 pub use queue::{Backoff, Hindrance, Queue};
 pub use report::BudgetReport;
 pub use rolling::{Freshness, Size};
+pub use tally::{Fault, Labels, Tally};
 pub use troubles::{Trouble, troubles};
 pub use watch::Watch;

@@ -186,11 +186,6 @@ impl Keeper {
         book.facts(FactKind::Open).into_iter().map(|(key, fact)| (key, fact.since)).collect()
     }
 
-    /// Why all writes are stopped, where they are.
-    pub fn frozen(&self) -> Option<String> {
-        self.book.as_ref()?.facts(FactKind::Frozen).into_values().next().map(|fact| fact.value)
-    }
-
     /// How far something came that is told once.
     pub fn watermark(&self, name: &str) -> Option<String> {
         self.book.as_ref()?.facts(FactKind::Watermark).remove(name).map(|fact| fact.value)
