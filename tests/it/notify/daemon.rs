@@ -142,9 +142,10 @@ async fn faults_of_the_options_are_told_at_once_and_show_no_address() {
     let args = ["run", "--notify", "http://chat.example/secret", "--notify", "nonsense", "--notify-file", "none"];
     let told = world.run(&args).await.expect(1).stderr;
     insta::assert_snapshot!(told, @"
-    Error: cannot read none: No such file or directory (os error 2)
-      a receiver of notifications needs https://; plain http:// is for this very machine only
-      a receiver of notifications is not a URL; write it like https://hooks.example/secret
+    Error: 3 things keep the daemon from starting:
+      - cannot read none: No such file or directory (os error 2)
+      - a receiver of notifications needs https://; plain http:// is for this very machine only
+      - a receiver of notifications is not a URL; write it like https://hooks.example/secret
     ");
     let told = world.run(&["run", "--digest-at", "09:00"]).await.expect(1).stderr;
     assert!(told.contains("--digest-at needs somebody to tell it to"), "{told}");
