@@ -113,6 +113,7 @@ impl Progress for LogProgress {
         tracing::debug!(%client, "needs a seat: {}", action.message);
     }
     fn pausing(&self, seconds: u64) {
-        tracing::info!("{}", pausing_line(seconds));
+        // Waiting for one's turn is how a backlog goes; who waits in vain is told of.
+        tracing::debug!("{}", pausing_line(seconds));
     }
 }

@@ -10,6 +10,8 @@ use crate::domain::ClientName;
 use crate::execute::Carried;
 use crate::plan::{AccountState, ActionKey, ActionState, Known, Plan, Reason, Verdict, VerdictState};
 
+use super::queue::{Backoff, Hindrance, Queue};
+
 const FIRST_LOOK: Duration = Duration::from_secs(15);
 const LONGEST_LOOK: Duration = Duration::from_secs(3600);
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -20,14 +22,9 @@ const LONGEST_QUOTA: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct Memory {
     known: Known,
-    retries: BTreeMap<ClientName, Retry>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Retry {
-    tries: u32,
-    /// `None` while the pass that it was due for goes on.
-    due: Option<Instant>,
+    queue: Queue<ClientName>,
+    /// When what is held for second thoughts goes ahead.
+    holds: BTreeMap<ClientName, Instant>,
 }
 
 impl Memory {
@@ -49,7 +46,7 @@ impl Memory {
             }
             let soonest = verdicts.iter().filter_map(|(_, verdict)| Pace::of(verdict)).min();
             if let Some(pace) = soonest {
-                self.look_again(client, pace, now, chance);
+                self.queue.give_back(client, Some(pace.hindrance()), now, chance);
             }
         }
     }
@@ -74,55 +71,90 @@ impl Memory {
             let hidden = tried && account.state == AccountState::Unknown;
             let open = tried && (has(ActionState::Waiting, None) || has(ActionState::Failed, None));
             if settling || hidden || open {
-                if self.retries.get(client).is_none_or(|retry| retry.due.is_none()) {
+                if self.queue.due(client).is_none() {
                     let pace = if settling && !hidden { Pace::Look } else { Pace::Retry };
-                    self.look_again(client, pace, now, chance);
+                    self.queue.give_back(client, Some(pace.hindrance()), now, chance);
                 }
             } else {
                 // A list that lags may show again what does not show now: what came of it is
                 // not remembered without a time at which it is tried again.
-                self.retries.remove(client);
+                self.queue.forget(client);
                 self.known.verdicts.retain(|key, verdict| key.client != *client || Pace::of(verdict).is_none());
             }
         }
+        self.rest(now, chance);
     }
 
-    fn look_again(&mut self, client: &ClientName, pace: Pace, now: Instant, chance: &mut fastrand::Rng) {
-        let tries = self.retries.get(client).map_or(1, |retry| retry.tries.saturating_add(1));
-        let due = Some(now + pace.delay(tries, chance));
-        self.retries.insert(client.clone(), Retry { tries, due });
+    /// A pass is over: all is well with whoever is still on their way.
+    pub fn rest(&mut self, now: Instant, chance: &mut fastrand::Rng) {
+        for client in self.queue.on_their_way() {
+            self.queue.give_back(&client, None, now, chance);
+        }
+    }
+
+    /// A pass did not come to its end: whoever is still on their way is due then, and their
+    /// failures still count.
+    pub fn postpone(&mut self, until: Instant, chance: &mut fastrand::Rng) {
+        for client in self.queue.on_their_way() {
+            self.queue.give_back(&client, Some(Hindrance::WaitingUntil(until)), until, chance);
+        }
     }
 
     /// When the next client is to be looked at again.
     pub fn next_due(&self) -> Option<Instant> {
-        self.retries.values().filter_map(|retry| retry.due).min()
+        self.queue.next_due().into_iter().chain(self.holds.values().copied()).min()
     }
 
-    /// The clients whose time has come; what was tried for them is tried again. What may have
-    /// happened is not: the journal gives no second permit for it (rule R2).
+    /// Takes in when what is held is to be looked at again, in place of what was known of that.
+    pub fn hold(&mut self, holds: BTreeMap<ClientName, Instant>) {
+        self.holds = holds;
+    }
+
+    /// How often in a row a client failed or waited.
+    pub fn tries(&self, client: &ClientName) -> u32 {
+        self.queue.tries(client)
+    }
+
+    /// When this client is to be looked at again by itself.
+    pub fn due_of(&self, client: &ClientName) -> Option<Instant> {
+        self.queue.due(client).into_iter().chain(self.holds.get(client).copied()).min()
+    }
+
+    /// How many clients have a time of their own.
+    pub fn waiting(&self) -> usize {
+        self.queue.depth() + self.holds.keys().filter(|client| self.queue.due(client).is_none()).count()
+    }
+
+    /// The clients whose time has come, on their way from now on; what was tried for them is
+    /// tried again. What may have happened is not: the journal gives no second permit for it
+    /// (rule R2).
     pub fn take_due(&mut self, now: Instant) -> BTreeSet<ClientName> {
-        let mut due = BTreeSet::new();
-        for (client, retry) in &mut self.retries {
-            if retry.due.is_some_and(|at| at <= now) {
-                // Due again only when the pass says so; the count goes on.
-                retry.due = None;
-                due.insert(client.clone());
-            }
+        // What is held goes with the queue from its time on, so that it is not lost with a pass.
+        for client in self.holds.extract_if(.., |_, at| *at <= now).map(|(client, _)| client) {
+            self.queue.add(client, now);
         }
+        let due = self.queue.take_due(now);
         self.known.verdicts.retain(|key, verdict| !due.contains(&key.client) || Pace::of(verdict).is_none());
         due
+    }
+
+    /// A pass looks at these clients, whether they are due or not.
+    pub fn take(&mut self, clients: &BTreeSet<ClientName>, now: Instant) {
+        for client in clients {
+            self.queue.take(client.clone(), now);
+        }
     }
 
     /// A client's manifest changed, or is gone: everything is tried again.
     pub fn forget(&mut self, client: &ClientName) {
         self.known.verdicts.retain(|key, _| key.client != *client);
-        self.retries.remove(client);
+        self.queue.forget(client);
     }
 
     /// The operator asks for another look at everything, blocked actions included.
     pub fn forget_all(&mut self) {
         self.known.verdicts.clear();
-        self.retries.clear();
+        self.queue.forget_all();
     }
 
     /// A freeze that stopped something on its way is the journal's to tell: nothing of it is
@@ -143,7 +175,7 @@ impl Memory {
 
     /// Forgets the clients that have no manifest any more.
     pub fn keep(&mut self, wanted: &BTreeSet<ClientName>) {
-        let remembered = self.retries.keys().chain(self.known.verdicts.keys().map(|key| &key.client));
+        let remembered = self.queue.keys().chain(self.known.verdicts.keys().map(|key| &key.client));
         let gone: BTreeSet<ClientName> = remembered.filter(|client| !wanted.contains(*client)).cloned().collect();
         for client in &gone {
             self.forget(client);
@@ -174,15 +206,13 @@ impl Pace {
         }
     }
 
-    /// With up to a tenth of jitter, so that a thousand clients do not come back at once.
-    fn delay(self, tries: u32, chance: &mut fastrand::Rng) -> Duration {
+    const fn hindrance(self) -> Hindrance {
         let (first, longest) = match self {
             Self::Quota => (FIRST_RETRY, LONGEST_QUOTA),
             Self::Retry => (FIRST_RETRY, LONGEST_RETRY),
             Self::Look => (FIRST_LOOK, LONGEST_LOOK),
         };
-        let plain = first.saturating_mul(1 << (tries.saturating_sub(1)).min(16)).min(longest);
-        plain.mul_f64(1.0 + chance.f64() / 10.0)
+        Hindrance::Failed(Backoff { first, longest })
     }
 }
 

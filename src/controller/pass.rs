@@ -1,6 +1,8 @@
 //! One pass: observe, plan, and carry out in rounds until nothing is left but waiting.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod looking;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +14,14 @@ use crate::execute::{self, Carried, Executor, Progress, Why, intent};
 use crate::journal::{BookError, JournalError};
 use crate::manifest::Wanted;
 use crate::plan::{
-    self, AccountPlan, Action, ActionState, ApiInfo, Inputs, Known, LintFault, Match, ObservedAccount, OpKind, Plan,
-    Policy, Selector, Snapshot, Summary, checked, lint, match_accounts,
+    self, AccountPlan, Action, ActionState, ApiInfo, Clocks, Inputs, Known, LintFault, Match, ObservedAccount, OpKind,
+    Plan, Policy, Selector, Snapshot, Summary, checked, lint, match_accounts,
 };
-use crate::provider::{ApiError, Capability, Read, Write};
+use crate::provider::{ApiError, Capability, Class, Offer, Read, Write};
 
-use super::keeper::{Keeper, Keeping, Look};
+use super::keeper::{Keeper, Keeping};
 use super::memory::Memory;
-use super::observe::{observe, observe_account, read_details};
+use super::rolling::{Freshness, Rolling};
 
 /// How many rounds a pass has at most: what one round learns, the next acts on.
 const ROUNDS: usize = 5;
@@ -38,6 +40,8 @@ pub struct Reconciler {
     pub options: execute::Options,
     /// The commit that the manifests were read from.
     pub revision: Option<String>,
+    /// How old what was read may be; `None` reads everything at each look.
+    pub freshness: Option<Freshness>,
     memory: Memory,
     keeper: Keeper,
     snapshot: Option<Snapshot>,
@@ -45,6 +49,10 @@ pub struct Reconciler {
     listed: BTreeSet<AccountId>,
     /// When the snapshot was read.
     read_at: Instant,
+    /// When whose token it is and what the server offers was read; `None` is to be read again.
+    terms_at: Option<Instant>,
+    /// When the details of which account were read.
+    rolling: Rolling,
     /// A person let the present plan pass its rails.
     lifted: bool,
     chance: fastrand::Rng,
@@ -152,11 +160,14 @@ impl Reconciler {
             selector,
             options: execute::Options::default(),
             revision: None,
+            freshness: None,
             memory: Memory::default(),
             keeper: Keeper::new(keeping),
             snapshot: None,
             listed: BTreeSet::new(),
             read_at: Instant::now(),
+            terms_at: None,
+            rolling: Rolling::default(),
             lifted: false,
             chance: fastrand::Rng::with_seed(seed),
         }
@@ -172,68 +183,14 @@ impl Reconciler {
         &self.keeper
     }
 
+    /// Plans and prices; `None` before the first look.
+    pub fn offer(&self) -> Option<&Offer> {
+        self.snapshot.as_ref().map(|snapshot| &snapshot.offer)
+    }
+
     /// How long ago the accounts were read.
     pub fn age(&self) -> Duration {
         self.read_at.elapsed()
-    }
-
-    /// Looks at everything, and settles what the journal left open. What is remembered of
-    /// another world is forgotten.
-    ///
-    /// # Errors
-    /// The list could not be read completely, or the journal not be read or written.
-    pub async fn observe(&mut self, wanted: &Wanted) -> Result<(), PassError> {
-        let began = self.keeper.now();
-        let snapshot = observe(self.reader.as_ref(), wanted, self.snapshot.as_ref()).await?;
-        let first = self.keeper.book().is_none();
-        if self.keeper.open(&snapshot.identity.scope).await? {
-            tracing::warn!("the server shows another world than before; everything that was remembered is forgotten");
-            self.memory.clear();
-        }
-        self.memory.thaw();
-        let matched = matched(wanted, &snapshot);
-        let look = Look { wanted, snapshot: &snapshot, matched: &matched, began, complete: true };
-        self.keeper.take_in(&look).await?;
-        self.memory.keep(&wanted.clients.iter().map(|client| client.name.clone()).collect());
-        if first {
-            self.memory.recall(self.keeper.recalled(&digests(wanted, None)));
-        }
-        self.listed = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
-        self.snapshot = Some(snapshot);
-        self.read_at = Instant::now();
-        Ok(())
-    }
-
-    /// Looks at the accounts of some clients only, one request each where the server embeds
-    /// details.
-    ///
-    /// # Errors
-    /// An account could not be read.
-    pub async fn look_at(&mut self, wanted: &Wanted, clients: &BTreeSet<ClientName>) -> Result<Looked, PassError> {
-        let Some(snapshot) = &mut self.snapshot else { return Ok(Looked::NeedsList) };
-        let began = self.keeper.now();
-        self.keeper.open(&snapshot.identity.scope).await?;
-        self.memory.thaw();
-        self.keeper.let_go(wanted).await?;
-        let matched = matched(wanted, snapshot);
-        for client in clients {
-            let Some(account) = matched.get(client) else { continue };
-            let Some(id) = account else { return Ok(Looked::NeedsList) };
-            let Some(seen) = observe_account(self.reader.as_ref(), id).await? else { return Ok(Looked::NeedsList) };
-            replace(snapshot, [seen]);
-        }
-        let look = Look { wanted, snapshot, matched: &matched, began, complete: false };
-        self.keeper.take_in(&look).await?;
-        self.read_at = Instant::now();
-        Ok(Looked::Fresh)
-    }
-
-    /// Whether every one of these clients has an account that was seen.
-    pub fn are_seen(&self, wanted: &Wanted, clients: &BTreeSet<ClientName>) -> bool {
-        self.snapshot.as_ref().is_some_and(|snapshot| {
-            let matched = matched(wanted, snapshot);
-            clients.iter().all(|client| matched.get(client).is_none_or(Option::is_some))
-        })
     }
 
     /// What was last seen; `None` before the first look.
@@ -261,14 +218,46 @@ impl Reconciler {
     /// The plan, and what the independent check says of it. A plan that a person let pass by
     /// its digest keeps that digest.
     fn draft(&self, wanted: &Wanted) -> Option<(Plan, Vec<LintFault>)> {
-        let known = self.keeper.inform(self.memory.known(), self.lifted, self.keys());
+        let (known, _) = self.known(wanted, self.lifted)?;
         let (plan, faults) = self.drafted(wanted, &known)?;
         if self.lifted || plan.rails.is_empty() || !self.keeper.is_approved(&plan.digest) {
             return Some((plan, faults));
         }
-        let known = self.keeper.inform(self.memory.known(), true, self.keys());
+        let (known, _) = self.known(wanted, true)?;
         let (lifted, faults) = self.drafted(wanted, &known)?;
         Some((Plan { digest: plan.digest, ..lifted }, faults))
+    }
+
+    /// What a plan is to know. What is held depends on what would be planned without that.
+    fn known(&self, wanted: &Wanted, lifted: bool) -> Option<(Known, Clocks)> {
+        let mut known = self.keeper.inform(self.memory.known(), lifted, self.keys());
+        if !self.keeper.holds() {
+            return Some((known, Clocks::default()));
+        }
+        let (free, _) = self.drafted(wanted, &known)?;
+        let clocks = plan::clocks(&free);
+        known.held = self.keeper.held(&clocks);
+        Some((known, clocks))
+    }
+
+    /// Writes down what the next plans are to know of this one, and when what is held is due.
+    async fn remember(
+        &mut self,
+        wanted: &Wanted,
+        only: Option<&BTreeSet<ClientName>>,
+        plan: &Plan,
+    ) -> Result<(), JournalError> {
+        let Some((known, clocks)) = self.known(wanted, false) else { return Ok(()) };
+        let now = self.keeper.now();
+        let mut due: BTreeMap<ClientName, Instant> = BTreeMap::new();
+        for (series, until) in &known.held {
+            let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+            // A little later, so that it is over by the clock that says so.
+            let at = Instant::now() + left + Duration::from_millis(10);
+            due.entry(series.client.clone()).and_modify(|first| *first = at.min(*first)).or_insert(at);
+        }
+        self.memory.hold(due);
+        self.keeper.remember(wanted, only, plan, &clocks).await
     }
 
     fn drafted(&self, wanted: &Wanted, known: &Known) -> Option<(Plan, Vec<LintFault>)> {
@@ -333,9 +322,10 @@ impl Reconciler {
             unreachable!("a plan is made only of what was observed, and that stays")
         };
         let latched = self.keeper.latch(&plan.rails, &plan.digest).await;
+        let remembered = self.remember(wanted, only, &plan).await;
         let trouble = trouble.or_else(|| (!faults.is_empty()).then_some(PassError::Lint(faults)));
         // What was done is told, whatever could not be written down after it.
-        let trouble = trouble.or_else(|| used.and(latched).err().map(PassError::from));
+        let trouble = trouble.or_else(|| used.and(latched).and(remembered).err().map(PassError::from));
         self.memory.settle(&plan, Instant::now(), &mut self.chance);
         let agreed = agreed.unwrap_or_else(|| plan.clone());
         merge(&mut plan, applied);
@@ -354,9 +344,9 @@ impl Reconciler {
         for _ in 0..ROUNDS {
             // After a long wait the prices and seats that the plan is made from may be old.
             if self.age() > execute::STALE {
-                self.observe(wanted).await?;
+                self.observe_as(wanted, Class::Write).await?;
             }
-            let Some(mut plan) = self.plan(wanted)? else { break };
+            let Some(mut plan) = self.plan_of_fresh(wanted, only).await? else { break };
             so_far.agreed.get_or_insert_with(|| plan.clone());
             if due(&plan, only) == 0 || cancel.is_cancelled() {
                 so_far.left = due(&plan, only);
@@ -427,25 +417,6 @@ impl Reconciler {
         }
     }
 
-    async fn second_look(&mut self, wanted: &Wanted) -> Result<(), PassError> {
-        let began = self.keeper.now();
-        let accounts = self.reader.accounts().await?;
-        let again: BTreeSet<&AccountId> = accounts.iter().map(|account| &account.id).collect();
-        if !self.listed.iter().all(|id| again.contains(id)) {
-            return Err(PassError::Shrunk);
-        }
-        if let Some(snapshot) = &mut self.snapshot {
-            let seen: HashSet<_> = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
-            let new = accounts.into_iter().filter(|account| !seen.contains(&account.id));
-            replace(snapshot, new.map(ObservedAccount::from));
-            read_details(self.reader.as_ref(), wanted, snapshot).await?;
-            let matched = matched(wanted, snapshot);
-            let look = Look { wanted, snapshot, matched: &matched, began, complete: true };
-            self.keeper.take_in(&look).await?;
-        }
-        Ok(())
-    }
-
     #[expect(clippy::too_many_arguments, reason = "each is another party to the pass")]
     async fn carry_out(
         &self,
@@ -459,8 +430,9 @@ impl Reconciler {
     ) -> BTreeMap<ClientName, Carried> {
         let (Some(snapshot), Some(book)) = (&self.snapshot, self.keeper.book()) else { return BTreeMap::new() };
         let known_ids = snapshot.accounts.iter().map(|seen| seen.account.id.clone()).collect();
+        let finishing = self.reader.of(Class::Finish);
         let executor = Executor {
-            reader: self.reader.as_ref(),
+            reader: finishing.as_ref(),
             writer,
             identity: &snapshot.identity,
             book,
@@ -487,11 +459,13 @@ impl Reconciler {
         }
         self.keeper
             .answered(carried.iter().filter(|(_, done)| done.observed.is_some()).map(|(client, _)| client.clone()));
+        let (began, now) = (self.keeper.now(), Instant::now());
         if let Some(snapshot) = &mut self.snapshot {
             // Pieced together from answers: it serves the next round, and the next look at the
             // server is not spared for it, whatever `updated_at` says.
             let pieced = carried.into_values().filter_map(|carried| carried.observed).map(|mut seen| {
                 seen.account.updated_at = None;
+                self.rolling.note_written(&seen.account.id, began, now);
                 seen
             });
             replace(snapshot, pieced);

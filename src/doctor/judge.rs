@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use crate::domain::Money;
-use crate::provider::{ApiError, ApiErrorKind, Capabilities, Capability, Greeting, Holder, Offer, Paging, PlanOffer};
+use crate::provider::{
+    ApiError, ApiErrorKind, Capabilities, Capability, Greeting, Holder, Offer, Paging, PlanOffer, USUAL_RESERVE,
+};
 
 use super::profile::{Probed, Profile};
 
@@ -259,8 +261,13 @@ impl Profile {
         };
         let seconds = quota.resets_in.as_secs();
         let wait = if seconds < 60 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) };
-        let found =
-            format!("{} of {} requests left, until the window opens again in {wait}", quota.remaining, quota.limit);
+        let reserve = (quota.limit * u64::from(USUAL_RESERVE)).div_ceil(100);
+        let found = format!(
+            "{} of {} requests left, until the window opens again in {wait}; {reserve} are the daemon's reserve{}",
+            quota.remaining,
+            quota.limit,
+            self.full_pass(quota.limit - reserve)
+        );
         if quota.remaining == 0 {
             bad(Subject::Quota, found, "wait until then")
         } else if quota.remaining < quota.limit / 10 {
@@ -268,6 +275,21 @@ impl Profile {
         } else {
             ok(Subject::Quota, found)
         }
+    }
+
+    /// What reading everything at this size takes, where it is known.
+    fn full_pass(&self, usable: u64) -> String {
+        let total = match &self.paging {
+            Some(Ok(Paging::Honoured { total: Some(total) } | Paging::OnePage { entries: total })) => *total,
+            _ => return String::new(),
+        };
+        let Some(Ok(offer)) = &self.offer else { return String::new() };
+        let embedded = !offer.account_management || offer.capabilities.has(Capability::Bulk);
+        let details = if embedded { 0 } else { 2 * total };
+        let requests = total.div_ceil(100).max(1) + details;
+        let part = requests as f64 * 100.0 / usable.max(1) as f64;
+        let (accounts, requests_word) = (count(total, "account"), count(requests, "request"));
+        format!("; a full pass over {accounts} takes {requests_word}, {part:.1}% of what it leaves")
     }
 
     fn sandbox(&self, world: &str) -> Check {
@@ -285,6 +307,10 @@ impl Profile {
             },
         }
     }
+}
+
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn token(holder: &Holder) -> Check {

@@ -2,12 +2,14 @@
 //! answers show it is carried along.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::domain::{Access, AccountId, ClientName, Email, MemberId, PlanId, RequestId};
 use crate::journal::request::{agrees, is_in_force, may};
 use crate::journal::{FactKind, Intent};
 use crate::plan::{AccountPlan, Action, ActionState, ObservedAccount, Op, OpKind, Reading, Verdict};
-use crate::provider::{Account, AccountPatch, Grant, Member, MemberState, Subscription, SubscriptionState, Written};
+use crate::provider::{Account, AccountPatch, Grant, Member, MemberState, Subscription, SubscriptionState};
+use crate::provider::{Class, Write, Written};
 
 use super::create::Created;
 use super::intent::{Why, intent};
@@ -182,13 +184,13 @@ impl<'a> Run<'a> {
     async fn update(&mut self, intent: &Intent, patch: &AccountPatch) -> Result<(), Stop> {
         let AccountPatch { name, email } = patch;
         let id = self.id()?;
-        let Executor { reader, writer, .. } = *self.executor;
+        let Executor { reader, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::UpdateAccount,
                 intent,
-                || writer.update_account(&id, patch),
+                async |writer: Arc<dyn Write>| writer.update_account(&id, patch).await,
                 || async {
                     let account = reader.account(&id).await?;
                     Ok(account.filter(|account| agrees(account, name.as_ref(), email.as_ref())))
@@ -206,14 +208,14 @@ impl<'a> Run<'a> {
     async fn subscribe(&mut self, op: OpKind, intent: &Intent, plan: &PlanId, seats: Option<u32>) -> Result<(), Stop> {
         let id = self.id()?;
         self.still_as_planned(&id).await?;
-        let Executor { reader, writer, .. } = *self.executor;
+        let Executor { reader, .. } = *self.executor;
         let is_so = |subscription: &Subscription| is_in_force(subscription, plan, seats);
         let sent = self
             .executor
             .send_repeatable(
                 op,
                 intent,
-                || writer.put_subscription(&id, plan, seats),
+                async |writer: Arc<dyn Write>| writer.put_subscription(&id, plan, seats).await,
                 || async { Ok(reader.subscription(&id).await?.filter(is_so)) },
                 |_| false,
             )
@@ -238,7 +240,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let expected = self.carried.observed.as_ref().and_then(|observed| observed.subscription.seen());
-        match self.executor.reader.subscription(id).await {
+        match self.executor.reader.of(Class::Write).subscription(id).await {
             Ok(now) if expected.is_some_and(|expected| same_terms(expected.as_ref(), now.as_ref())) => Ok(()),
             Ok(_) => Err(Stop::Verdict(verdict::moved("plan or seats"))),
             Err(error) => {
@@ -250,13 +252,13 @@ impl<'a> Run<'a> {
 
     async fn unsubscribe(&mut self, intent: &Intent) -> Result<(), Stop> {
         let id = self.id()?;
-        let Executor { reader, writer, .. } = *self.executor;
+        let Executor { reader, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::Unsubscribe,
                 intent,
-                || writer.delete_subscription(&id),
+                async |writer: Arc<dyn Write>| writer.delete_subscription(&id).await,
                 || async {
                     let active = reader.subscription(&id).await?.is_some_and(|s| s.is_active());
                     Ok((!active).then_some(()))
@@ -276,13 +278,13 @@ impl<'a> Run<'a> {
 
     async fn add(&mut self, intent: &Intent, email: &Email, grant: &Grant, unregistered: bool) -> Result<(), Stop> {
         let id = self.id()?;
-        let Executor { reader, writer, .. } = *self.executor;
+        let Executor { reader, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::AddMember,
                 intent,
-                || writer.add_member(&id, email, grant),
+                async |writer: Arc<dyn Write>| writer.add_member(&id, email, grant).await,
                 || async { Ok(reader.members(&id).await?.into_iter().find(|member| member.email == *email)) },
                 |member| member.state == MemberState::Invited,
             )
@@ -309,13 +311,13 @@ impl<'a> Run<'a> {
         grant: &Grant,
     ) -> Result<(), Stop> {
         let id = self.id()?;
-        let Executor { reader, writer, .. } = *self.executor;
+        let Executor { reader, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::SetAccess,
                 intent,
-                || writer.set_access(&id, member, grant),
+                async |writer: Arc<dyn Write>| writer.set_access(&id, member, grant).await,
                 || async {
                     let members = reader.members(&id).await?;
                     let so = |present: &Member| may(present, grant.access, grant.role.as_ref());
@@ -334,13 +336,13 @@ impl<'a> Run<'a> {
 
     async fn remove(&mut self, intent: &Intent, member: &MemberId, email: &Email) -> Result<(), Stop> {
         let id = self.id()?;
-        let Executor { reader, writer, .. } = *self.executor;
+        let Executor { reader, .. } = *self.executor;
         let sent = self
             .executor
             .send_repeatable(
                 OpKind::RemoveMember,
                 intent,
-                || writer.remove_member(&id, member),
+                async |writer: Arc<dyn Write>| writer.remove_member(&id, member).await,
                 || async {
                     let present = reader.members(&id).await?.iter().any(|present| present.id == *member);
                     Ok((!present).then_some(()))

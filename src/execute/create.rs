@@ -6,7 +6,7 @@ use crate::domain::AccountId;
 use crate::journal::request::made_by;
 use crate::journal::{Answer, BookError, Intent, Permit, Repeat, Request, Row, Sight, State};
 use crate::plan::{OpKind, Verdict};
-use crate::provider::{Account, ApiError, NewAccount, Written};
+use crate::provider::{Account, ApiError, Class, NewAccount, Write, Written};
 
 use super::outcome::{Outcome, Refusal, classify};
 use super::verdict::{self, not_done, not_permitted};
@@ -27,6 +27,14 @@ impl Executor<'_> {
     pub(super) async fn create(&self, intent: &Intent) -> Created {
         let mut attempt = 1;
         loop {
+            let class = if attempt == 1 { self.class_of_create(intent) } else { Class::Finish };
+            let writer = match self.turn(class).await {
+                Ok(writer) => writer,
+                Err(error) => {
+                    let outcome = classify(OpKind::CreateAccount, Err(&error));
+                    return Created::Not(not_done(OpKind::CreateAccount, &outcome, &error));
+                }
+            };
             let permit = match self.permit_create(intent).await {
                 Ok(permit) => permit,
                 Err(error) => return Created::Not(not_permitted(&error)),
@@ -35,7 +43,7 @@ impl Executor<'_> {
                 let message = "the journal holds a request that this version of bursar cannot read".to_owned();
                 return Created::Not(verdict::failed(None, message));
             };
-            let (row, outcome, error) = match self.send_create(&permit, &new).await {
+            let (row, outcome, error) = match self.send_create(writer.as_ref(), &permit, &new).await {
                 Ok(written) => return Created::One(Box::new(written)),
                 Err(ended) => ended,
             };
@@ -56,6 +64,12 @@ impl Executor<'_> {
         }
     }
 
+    /// Asking again for what may have been made finishes it.
+    fn class_of_create(&self, intent: &Intent) -> Class {
+        let begun = self.book.latest(&intent.series).is_some_and(|row| row.state == State::Unknown);
+        if begun { Class::Finish } else { Class::Write }
+    }
+
     async fn permit_create(&self, intent: &Intent) -> Result<Permit, BookError> {
         match self.book.latest(&intent.series) {
             Some(row) if row.state == State::Unknown && row.repeat == Repeat::UnderKey && self.keys() => {
@@ -68,13 +82,14 @@ impl Executor<'_> {
     /// Sends once what was permitted. What came of it, and the row as the journal has it then.
     async fn send_create(
         &self,
+        writer: &dyn Write,
         permit: &Permit,
         new: &NewAccount,
     ) -> Result<Written<Account>, (Option<Row>, Outcome, ApiError)> {
         let row = &permit.row;
         let key = (row.repeat == Repeat::UnderKey).then(|| row.operation.key(row.attempt));
         let sent = if self.book.holds(permit) {
-            self.writer.create_account(new, key.as_ref()).await
+            writer.create_account(new, key.as_ref()).await
         } else {
             Err(verdict::too_late("POST /accounts"))
         };

@@ -2,11 +2,12 @@
 //! back, and only where nothing happened it is sent again.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::journal::{Answer, BookError, Intent, Row, Sight};
 use crate::plan::{OpKind, Verdict};
-use crate::provider::{ApiError, Written};
+use crate::provider::{ApiError, ApiErrorKind, Class, Write, Written};
 
 use super::outcome::{Outcome, Refusal, classify};
 use super::verdict::{self, not_done, not_permitted};
@@ -35,18 +36,24 @@ impl Executor<'_> {
         invited: impl Fn(&T) -> bool,
     ) -> Sent<T>
     where
-        Send: FnMut() -> SendFuture,
+        Send: FnMut(Arc<dyn Write>) -> SendFuture,
         SendFuture: Future<Output = Result<Written<T>, ApiError>>,
         Back: FnMut() -> BackFuture,
         BackFuture: Future<Output = Result<Option<T>, ApiError>>,
     {
         let mut attempt = 1;
         loop {
+            let class = if attempt == 1 { Class::Write } else { Class::Finish };
+            let writer = match self.turn(class).await {
+                Ok(writer) => writer,
+                Err(error) => return Sent::Not(not_done(op, &classify(op, Err(&error)), &error)),
+            };
             let permit = match self.book.permit(intent, true).await {
                 Ok(permit) => permit,
                 Err(error) => return Sent::Not(not_permitted(&error)),
             };
-            let sent = if self.book.holds(&permit) { send().await } else { Err(verdict::too_late("the request")) };
+            let sent =
+                if self.book.holds(&permit) { send(writer).await } else { Err(verdict::too_late("the request")) };
             let error = match sent {
                 Ok(written) => {
                     let (invited, request_id) = (invited(&written.value), written.request_id.clone());
@@ -90,6 +97,22 @@ impl Executor<'_> {
                 Outcome::Refused { .. } | Outcome::Done => return Sent::Not(told),
             }
             attempt += 1;
+        }
+    }
+
+    /// Waits for the turn of one request, before its permit is asked for: a permit is good for
+    /// a moment only.
+    pub(super) async fn turn(&self, class: Class) -> Result<Arc<dyn Write>, ApiError> {
+        let patience = self.options.quota_patience;
+        match self.writer.turn(class, Duration::ZERO).await {
+            Err(ApiError { kind: ApiErrorKind::Quota { resets_in, .. }, .. }) if resets_in <= patience => {
+                self.progress.pausing(resets_in.as_secs());
+            }
+            turn => return turn,
+        }
+        tokio::select! {
+            turn = self.writer.turn(class, patience) => turn,
+            () = self.cancel.cancelled() => Err(verdict::interrupted()),
         }
     }
 

@@ -51,6 +51,12 @@ pub fn too_late(request: &str) -> ApiError {
     ApiError { request: request.to_owned(), request_id: None, kind: ApiErrorKind::NotSent { why } }
 }
 
+/// The error of a request that waited for its turn when an interruption came.
+pub fn interrupted() -> ApiError {
+    let why = Foreign::new("stopped while it waited for its turn");
+    ApiError { request: "the request".to_owned(), request_id: None, kind: ApiErrorKind::NotSent { why } }
+}
+
 /// A create whose answer was lost and which was not found: nobody sends it again.
 pub fn settling(error: &ApiError) -> Verdict {
     Verdict {

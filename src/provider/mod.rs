@@ -5,6 +5,7 @@
 //! a [`Write`] exists only where a plan is carried out.
 
 mod base_url;
+mod budget;
 pub mod dnsimple;
 mod error;
 mod examine;
@@ -15,9 +16,13 @@ mod types;
 mod webhooks;
 mod wire;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 pub use base_url::{BaseUrl, BaseUrlError};
+pub use budget::{Class, QuotaUse, USUAL_RESERVE};
 pub use error::{ApiError, ApiErrorKind, Meaning};
 pub use examine::{Billing, Charge, Examine, Greeting, Holder, Paging};
 pub use token::{Token, TokenError};
@@ -25,7 +30,7 @@ pub use types::{
     Account, AccountPatch, Capabilities, Capability, Grant, IdempotencyKey, Identity, Member, MemberState, NewAccount,
     NewPlan, Offer, PlanOffer, Quirk, RoleOffer, Scope, Subscription, SubscriptionState, Written,
 };
-pub use wire::Quota;
+pub use wire::{Quota, Traffic};
 
 pub use webhooks::{Webhook, Webhooks};
 
@@ -61,6 +66,28 @@ pub trait Read: Send + Sync {
     /// How many requests reached the wire so far, the writer's included; one that could not
     /// be sent is none.
     fn requests_sent(&self) -> u64;
+
+    /// The same reader for requests of this class: one count, one quota.
+    fn of(&self, class: Class) -> Arc<dyn Read>;
+
+    /// From now on what no person waits for is paced, with so many percent of the quota in
+    /// reserve.
+    fn pace(&self, reserve: u8);
+
+    /// How the quota stands.
+    fn quota_use(&self) -> QuotaUse;
+
+    /// How long it is until so many requests of this reader's class may be begun.
+    fn outlook(&self, requests: u64) -> Duration;
+
+    /// Which world of a sandbox the last answer was of, as in [`Scope::world`]; `None` where no
+    /// answer told of one.
+    fn world(&self) -> Option<String>;
+
+    /// What went over the wire so far, the writer's part included; nothing where nobody counts.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
 }
 
 /// What can be asked for. Each call sends at most one request, on a fresh connection,
@@ -100,4 +127,12 @@ pub trait Write: Send + Sync {
 
     /// Removes a member, or revokes an invitation.
     async fn remove_member(&self, id: &AccountId, member: &MemberId) -> Result<Written<()>, ApiError>;
+
+    /// Waits until one request of a class may be sent, at most so long, and brings a writer
+    /// that sends it without waiting: to be asked for before a permit, which is good for a
+    /// moment only. Dropped unused, the turn is given back.
+    ///
+    /// # Errors
+    /// [`ApiErrorKind::Quota`], nothing sent.
+    async fn turn(&self, class: Class, patience: Duration) -> Result<Arc<dyn Write>, ApiError>;
 }

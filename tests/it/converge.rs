@@ -220,7 +220,7 @@ impl Case {
     /// Every account with everything of it, whether it is managed or not.
     async fn accounts(&self) -> BTreeMap<AccountId, ObservedAccount> {
         let everything = Wanted::default();
-        let mut snapshot = observe(&self.reader, &everything, None).await.unwrap();
+        let mut snapshot = observe(&self.reader, &everything).await.unwrap();
         for seen in &mut snapshot.accounts {
             let id = seen.account.id.clone();
             seen.subscription = bursar::plan::Reading::Seen(self.reader.subscription(&id).await.unwrap());

@@ -62,7 +62,7 @@ async fn the_sandbox_is_well_and_is_only_read() {
     ok    capabilities  bulk, idempotency_keys, updated_at, limited_access, as the server says
     ok    plans         solo-v2-monthly (0.00 a month), teams-v2-monthly (29.00 a month, 29.00 a further seat); 5 more that are not newly chosen
     ok    paging        honoured; accounts in all: 0
-    ok    quota         2396 of 2400 requests left, until the window opens again in N min
+    ok    quota         2396 of 2400 requests left, until the window opens again in N min; 480 are the daemon's reserve; a full pass over 0 accounts takes 1 request, 0.1% of what it leaves
     ok    clock         in step with the server's, within 30 s
     ok    sandbox       this is one, its world WORLD: no money is real
                         -> --probe makes two accounts there, to tell read lag and whether names are unique
@@ -112,7 +112,7 @@ async fn a_service_with_ways_of_its_own_is_shown_as_it_is() {
     ok    capabilities  limited_access, invitations, as the server says
     ok    plans         free-monthly (0.00 a month), free-yearly (0.00 a year), pro-monthly (19.00 a month, 19.00 a further seat), pro-yearly (190.00 a year, 190.00 a further seat), business-monthly (99.00 a month, 25.00 a further seat), business-yearly (990.00 a year, 250.00 a further seat)
     ok    paging        one page: nothing says that there are others, so this one counts as the list; accounts: 0
-    ok    quota         496 of 500 requests left, until the window opens again in N s
+    ok    quota         496 of 500 requests left, until the window opens again in N s; 100 are the daemon's reserve; a full pass over 0 accounts takes 1 request, 0.2% of what it leaves
     ok    clock         in step with the server's, within 30 s
     ok    sandbox       this is one, its world WORLD: no money is real
                         -> --probe makes two accounts there, to tell read lag and whether names are unique
@@ -168,7 +168,7 @@ async fn a_server_as_published_is_told_as_it_is() {
     warn  accounts  what is published is read; managing accounts is not offered here
                     -> `bursar plan` finds what is missing and tells the steps to do by hand
     ok    paging    one page: nothing says that there are others, so this one counts as the list; accounts: 2
-    warn  quota     12 of 2400 requests left, until the window opens again in N s
+    warn  quota     12 of 2400 requests left, until the window opens again in N s; 480 are the daemon's reserve; a full pass over 2 accounts takes 1 request, 0.1% of what it leaves
                     -> see who else uses tokens of this user; a large fleet will wait
     warn  clock     this machine's is MANY s ahead of the server's
                     -> set one of the clocks: histories and deadlines go by this machine's

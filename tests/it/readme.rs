@@ -125,6 +125,8 @@ fn the_table_of_commands_names_every_command_and_option_that_there_is() {
         "export",
         "pin",
         "snapshot",
+        "status",
+        "reconcile",
     ]
     .iter()
     .map(|verb| [&verb.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat())
@@ -192,7 +194,7 @@ fn every_test_that_the_architecture_names_is_there() {
         table.split('`').filter(|word| word.matches("::").count() >= 1 && !word.contains(' ')).collect();
     assert!(named.len() >= 15, "{named:?}");
     let mut sources = String::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it")];
+    let mut folders = ["tests/it", "src"].map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

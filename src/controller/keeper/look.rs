@@ -9,6 +9,9 @@ use crate::journal::{Event, Row, State};
 use crate::manifest::Wanted;
 use crate::plan::{OpKind, Series, Snapshot};
 
+use super::Keeper;
+use crate::controller::rolling::Rolling;
+
 /// What was looked at.
 #[derive(Debug)]
 pub struct Look<'a> {
@@ -22,6 +25,24 @@ pub struct Look<'a> {
     pub began: Timestamp,
     /// The whole list was read.
     pub complete: bool,
+}
+
+impl Keeper {
+    /// The accounts whose details are read at the next look whatever the list says: something
+    /// is not settled there, or was written since they were read, by whomever.
+    pub(in crate::controller) fn to_be_read(&self, rolling: &Rolling) -> BTreeSet<AccountId> {
+        let rows = self.book.iter().flat_map(|book| book.rows());
+        let open = |row: &Row| match row.state {
+            State::Unknown | State::Ask | State::Prepared | State::Sending => true,
+            State::Done | State::Refused => false,
+        };
+        rows.filter_map(|row| {
+            let id = row.account_id.clone()?;
+            let written = row.ended_at.is_some_and(|ended| !rolling.is_newer(&id, ended));
+            (open(&row) || written).then_some(id)
+        })
+        .collect()
+    }
 }
 
 /// Who wants what, to tell which rows nobody asks for any more.

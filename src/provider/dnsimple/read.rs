@@ -1,6 +1,7 @@
 //! Reading: lists page by page until complete, retried where nothing clear came back.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Method, Url};
@@ -14,8 +15,8 @@ use crate::domain::AccountId;
 use crate::provider::wire::json::{Listed, is_id};
 use crate::provider::wire::pages::{Counted, Next};
 use crate::provider::wire::{ANSWER_CAP, Answer, PAGE_CAP, Quota, Wire, id_order, is_absent};
-use crate::provider::{Account, ApiError, ApiErrorKind, Capabilities, Capability, Identity, Member, Offer, Read};
-use crate::provider::{Scope, Subscription};
+use crate::provider::{Account, ApiError, ApiErrorKind, Capabilities, Capability, Class, Identity, Member, Offer};
+use crate::provider::{QuotaUse, Read, Scope, Subscription, Traffic};
 
 /// Entries asked for a page, the most that the API gives.
 const PER_PAGE: &str = "100";
@@ -240,5 +241,29 @@ impl Read for Reader {
 
     fn requests_sent(&self) -> u64 {
         self.wire.requests_sent()
+    }
+
+    fn of(&self, class: Class) -> Arc<dyn Read> {
+        Arc::new(Self { wire: Arc::new(self.wire.of(class)), ..self.clone() })
+    }
+
+    fn pace(&self, reserve: u8) {
+        self.wire.pace(reserve);
+    }
+
+    fn quota_use(&self) -> QuotaUse {
+        self.wire.quota_use()
+    }
+
+    fn outlook(&self, requests: u64) -> Duration {
+        self.wire.outlook(requests)
+    }
+
+    fn world(&self) -> Option<String> {
+        self.wire.world()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.wire.traffic()
     }
 }

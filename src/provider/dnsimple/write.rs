@@ -2,6 +2,7 @@
 //! answer agrees with the request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -11,7 +12,9 @@ use serde_json::{Value, json};
 use super::json::{AccountJson, Envelope, MemberJson, SubscriptionJson};
 use crate::domain::{Access, AccountId, AccountName, Email, MemberId, PlanId};
 use crate::provider::wire::{Answer, Target, Wire};
-use crate::provider::{Account, AccountPatch, ApiError, Grant, IdempotencyKey, Member, NewAccount, Subscription};
+use crate::provider::{
+    Account, AccountPatch, ApiError, Class, Grant, IdempotencyKey, Member, NewAccount, Subscription,
+};
 use crate::provider::{SubscriptionState, Write, Written};
 
 /// Writes to the account API. Clones share count and quota with their reader.
@@ -95,6 +98,11 @@ fn member_differs(said: &Member, email: &Email, access: Access) -> Option<&'stat
 
 #[async_trait]
 impl Write for Writer {
+    async fn turn(&self, class: Class, patience: Duration) -> Result<Arc<dyn Write>, ApiError> {
+        let wire = Arc::new(self.wire.in_turn(class, patience).await?);
+        Ok(Arc::new(Self { wire, ..self.clone() }))
+    }
+
     async fn create_account(
         &self,
         new: &NewAccount,

@@ -2,6 +2,7 @@
 //! their account.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Method, Url};
@@ -16,7 +17,7 @@ use crate::provider::wire::json::{Listed, UserJson, is_id};
 use crate::provider::wire::pages::Linked;
 use crate::provider::wire::{ANSWER_CAP, Answer, Quota, Wire, id_order, is_absent};
 use crate::provider::{Account, ApiError, ApiErrorKind, Capability, Identity, Member, Offer, Quirk, Read, Scope};
-use crate::provider::{Capabilities, Subscription};
+use crate::provider::{Capabilities, Class, QuotaUse, Subscription, Traffic};
 
 /// Reads the API. Clones share connections, count, quota, and what is known of accounts.
 #[derive(Debug, Clone)]
@@ -173,6 +174,30 @@ impl Read for Reader {
 
     fn requests_sent(&self) -> u64 {
         self.wire.requests_sent()
+    }
+
+    fn of(&self, class: Class) -> Arc<dyn Read> {
+        Arc::new(Self { wire: Arc::new(self.wire.of(class)), ..self.clone() })
+    }
+
+    fn pace(&self, reserve: u8) {
+        self.wire.pace(reserve);
+    }
+
+    fn quota_use(&self) -> QuotaUse {
+        self.wire.quota_use()
+    }
+
+    fn outlook(&self, requests: u64) -> Duration {
+        self.wire.outlook(requests)
+    }
+
+    fn world(&self) -> Option<String> {
+        self.wire.world()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.wire.traffic()
     }
 }
 

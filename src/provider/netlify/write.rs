@@ -3,6 +3,7 @@
 //! slug of an account) was read before: a write reads nothing by itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -13,7 +14,9 @@ use super::json::{AccountJson, MemberJson};
 use super::known::{Known, Seen};
 use crate::domain::{AccountId, AccountName, Email, MemberId, PlanId};
 use crate::provider::wire::{Answer, Target, Wire};
-use crate::provider::{Account, AccountPatch, ApiError, Grant, IdempotencyKey, Member, NewAccount, Subscription};
+use crate::provider::{
+    Account, AccountPatch, ApiError, Class, Grant, IdempotencyKey, Member, NewAccount, Subscription,
+};
 use crate::provider::{Write, Written};
 
 const ACCOUNT: &str = "/accounts/{account}";
@@ -124,6 +127,11 @@ fn role_differs(said: &Member, role: &str) -> Option<&'static str> {
 
 #[async_trait]
 impl Write for Writer {
+    async fn turn(&self, class: Class, patience: Duration) -> Result<Arc<dyn Write>, ApiError> {
+        let wire = Arc::new(self.wire.in_turn(class, patience).await?);
+        Ok(Arc::new(Self { wire, ..self.clone() }))
+    }
+
     async fn create_account(&self, new: &NewAccount, _: Option<&IdempotencyKey>) -> Result<Written<Account>, ApiError> {
         let (method, route) = (Method::POST, "/accounts");
         // The billing email is set afterwards.

@@ -2,8 +2,8 @@
 //! sorted into the kinds of [`ApiError`] that decide what may be done next.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,10 +18,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::quota::{self, Meter, Quota, Told};
+use super::quota::{self, Pacer, Quota, Told, Turn};
+use super::traffic::{Came, Counts, Traffic};
 use crate::domain::{Foreign, RequestId};
 use crate::provider::transport::{self, Failure, Transport};
-use crate::provider::{ApiError, ApiErrorKind, BaseUrl, IdempotencyKey, Meaning, Token};
+use crate::provider::{ApiError, ApiErrorKind, BaseUrl, Class, IdempotencyKey, Meaning, QuotaUse, Token};
 
 /// The largest answer to anything but a page of a list, in bytes.
 pub(in crate::provider) const ANSWER_CAP: usize = 1 << 20;
@@ -88,7 +89,8 @@ pub(in crate::provider) struct Complaint {
 /// proves nothing.
 pub(in crate::provider) type ReadRefusal = fn(Asked<'_>, &[u8]) -> Option<Complaint>;
 
-/// What reader and writer of one token share: the address, the count, the quota.
+/// What reader and writer of one token share: the address, the count, the quota. Each class of
+/// requests has a handle of its own.
 #[derive(Debug)]
 pub(in crate::provider) struct Wire {
     pub(in crate::provider) base: BaseUrl,
@@ -96,8 +98,14 @@ pub(in crate::provider) struct Wire {
     transport: Arc<dyn Transport>,
     read_refusal: ReadRefusal,
     pub(super) read_retries: usize,
-    sent: AtomicU64,
-    meter: Meter,
+    sent: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+    pacer: Arc<Pacer>,
+    /// Which sandbox's world the last answer was of.
+    world: Arc<Mutex<Option<String>>>,
+    class: Class,
+    /// The turn of the next request, where it was waited for before.
+    turn: Mutex<Option<Turn>>,
 }
 
 impl Wire {
@@ -107,17 +115,86 @@ impl Wire {
         read_retries: usize,
         read_refusal: ReadRefusal,
     ) -> Self {
-        Self { base, token, transport, read_refusal, read_retries, sent: AtomicU64::new(0), meter: Meter::default() }
+        Self {
+            base,
+            token,
+            transport,
+            read_refusal,
+            read_retries,
+            sent: Arc::default(),
+            counts: Arc::default(),
+            pacer: Arc::default(),
+            world: Arc::default(),
+            class: Class::Person,
+            turn: Mutex::default(),
+        }
+    }
+
+    /// The handle of a class.
+    pub(in crate::provider) fn of(&self, class: Class) -> Self {
+        let Self { base, token, transport, read_refusal, read_retries, sent, counts, pacer, world, .. } = self;
+        Self {
+            base: base.clone(),
+            token: token.clone(),
+            transport: Arc::clone(transport),
+            read_refusal: *read_refusal,
+            read_retries: *read_retries,
+            sent: Arc::clone(sent),
+            counts: Arc::clone(counts),
+            pacer: Arc::clone(pacer),
+            world: Arc::clone(world),
+            class,
+            turn: Mutex::default(),
+        }
+    }
+
+    /// A handle that sends one request of a class without waiting any more.
+    ///
+    /// # Errors
+    /// The turn did not come so soon; nothing was sent.
+    pub(in crate::provider) async fn in_turn(&self, class: Class, patience: Duration) -> Result<Self, ApiError> {
+        match self.pacer.turn(class, patience).await {
+            Ok(turn) => Ok(Self { turn: Mutex::new(Some(turn)), ..self.of(class) }),
+            Err(resets_in) => {
+                let kind = ApiErrorKind::Quota { resets_in, sent: false };
+                Err(self.error("the request".to_owned(), None, kind))
+            }
+        }
+    }
+
+    /// From now on what no person waits for is paced, with so many percent in reserve.
+    pub(in crate::provider) fn pace(&self, reserve: u8) {
+        self.pacer.budget().pace(reserve);
+    }
+
+    /// How the budget stands.
+    pub(in crate::provider) fn quota_use(&self) -> QuotaUse {
+        self.pacer.budget().report(Instant::now())
+    }
+
+    /// How long it is until so many requests of this class may be begun.
+    pub(in crate::provider) fn outlook(&self, requests: u64) -> Duration {
+        self.pacer.budget().outlook(self.class, requests, Instant::now())
+    }
+
+    /// Which sandbox's world the last answer was of; `None` where no answer told of one.
+    pub(in crate::provider) fn world(&self) -> Option<String> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The quota as the last answer told it; `None` where nothing is limited or known.
     pub(in crate::provider) fn quota(&self) -> Option<Quota> {
-        self.meter.quota(Instant::now())
+        self.pacer.quota(Instant::now())
     }
 
     /// Requests that reached the wire, answered or not.
     pub(in crate::provider) fn requests_sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// What went over the wire.
+    pub(in crate::provider) fn traffic(&self) -> Traffic {
+        Traffic { answers: self.counts.read() }
     }
 
     /// An error of a call that was never sent.
@@ -151,11 +228,14 @@ impl Wire {
     /// Sends one request once and reads its whole answer.
     pub(in crate::provider) async fn exchange(&self, call: Call<'_>) -> Result<Answer, ApiError> {
         let request = self.name((&call.method, call.route));
-        if let Err(resets_in) = self.meter.check(Instant::now()) {
-            return Err(self.error(request, None, ApiErrorKind::Quota { resets_in, sent: false }));
-        }
+        let turn = match self.take_turn(&call.method).await {
+            Ok(turn) => turn,
+            Err(resets_in) => {
+                return Err(self.error(request, None, ApiErrorKind::Quota { resets_in, sent: false }));
+            }
+        };
         let begun = Instant::now();
-        let result = self.answer(call, request).await;
+        let result = self.answer(call, request, turn).await;
         let milliseconds = begun.elapsed().as_millis();
         match &result {
             Ok(Answer { request, status, request_id, .. }) => {
@@ -172,18 +252,38 @@ impl Wire {
         result
     }
 
-    async fn answer(&self, call: Call<'_>, request: String) -> Result<Answer, ApiError> {
+    /// The turn of a request. A write that did not wait for its turn before its permit does not
+    /// wait now: a permit is good for a moment only.
+    async fn take_turn(&self, method: &Method) -> Result<Turn, Duration> {
+        let waited_for = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match waited_for {
+            Some(turn) => Ok(turn),
+            None => {
+                let patience = if *method == Method::GET { self.class.patience() } else { Duration::ZERO };
+                self.pacer.turn(self.class, patience).await
+            }
+        }
+    }
+
+    async fn answer(&self, call: Call<'_>, request: String, mut turn: Turn) -> Result<Answer, ApiError> {
         let (cap, method, route, began) = (call.cap, call.method.clone(), call.route, Instant::now());
-        let transport::Answer { status, headers, body } = match self.send(call).await {
+        let transport::Answer { status, headers, body } = match self.send(call, &mut turn).await {
             Ok(answer) => answer,
             Err(kind) => return Err(self.error(request, None, kind)),
         };
         let took = began.elapsed();
         let status = status.as_u16();
+        self.counts.note(&method, Came::Status(status));
         let request_id = self.header(&headers, &REQUEST_ID).map(RequestId::new);
         let told = Told::read(&headers, Timestamp::now());
-        if status != 429 {
-            self.meter.note(told, Instant::now());
+        if status == 429 {
+            turn.refused(told, told.refusal_wait(), Instant::now());
+        } else {
+            turn.answered(told, Instant::now());
+        }
+        let world = self.header(&headers, &WORLD);
+        if let Some(world) = &world {
+            *self.world.lock().unwrap_or_else(PoisonError::into_inner) = Some(world.clone());
         }
         let html = is_html(&headers);
         let kind = match read_body(&headers, body, cap).await {
@@ -191,7 +291,6 @@ impl Wire {
             Ok(body) => match self.verdict(Asked { method: &method, route, status }, told, html, &body) {
                 Some(kind) => kind,
                 None => {
-                    let world = self.header(&headers, &WORLD);
                     let links = headers.get_all(LINK).iter().filter_map(|link| Some(link.to_str().ok()?.to_owned()));
                     let links = links.collect();
                     let date = quota::date(&headers);
@@ -202,17 +301,22 @@ impl Wire {
         Err(self.error(request, request_id, kind))
     }
 
-    async fn send(&self, call: Call<'_>) -> Result<transport::Answer, ApiErrorKind> {
+    async fn send(&self, call: Call<'_>, turn: &mut Turn) -> Result<transport::Answer, ApiErrorKind> {
+        let method = call.method.clone();
         let built = self.build(call).map_err(|why| ApiErrorKind::NotSent { why: self.foreign(why) })?;
         // Counted before it is sent, so that one abandoned on its way counts; taken back only
         // where nothing was written.
         self.sent.fetch_add(1, Ordering::Relaxed);
+        turn.sending();
         self.transport.send(built).await.map_err(|failure| match failure {
             Failure::NotSent(why) => {
                 self.sent.fetch_sub(1, Ordering::Relaxed);
+                turn.not_sent();
+                self.counts.note(&method, Came::NotSent);
                 ApiErrorKind::NotSent { why: self.foreign(&why) }
             }
             Failure::TimedOut(_) | Failure::Broken(_) => {
+                self.counts.note(&method, Came::Nothing);
                 let why = self.foreign(&cut_off(&failure, "the connection broke"));
                 ApiErrorKind::Unclear { status: None, probably_done: false, why }
             }
@@ -224,11 +328,7 @@ impl Wire {
         let status = asked.status;
         Some(match status {
             200 | 201 | 202 | 204 => return None,
-            429 => {
-                let resets_in = told.refusal_wait();
-                self.meter.close(told, resets_in, Instant::now());
-                ApiErrorKind::Quota { resets_in, sent: true }
-            }
+            429 => ApiErrorKind::Quota { resets_in: told.refusal_wait(), sent: true },
             300..400 => self.proves_nothing(status, "the server redirects, and redirects are not followed"),
             // In the API's own form these prove that nothing was done.
             400..=405 | 409 | 410 | 412 | 415 | 422 => self

@@ -1,14 +1,21 @@
-//! The request quota: what the `X-RateLimit-*` headers say, and when to stop sending.
+//! The request quota: what the `X-RateLimit-*` headers say, and waiting for one's turn.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap};
+use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::provider::Class;
+use crate::provider::budget::{Budget, Standing, Ticket, Wait};
 
 /// The longest wait that a server can ask for: its hour, and a minute for a slow clock.
 const LONGEST_WAIT_S: i64 = 3660;
+
+/// Who waited for the answer of somebody else and saw none asks again after this long.
+const WORTH_ASKING: Duration = Duration::from_secs(1);
 
 /// How long a 429 that does not say waits.
 const UNSAID_WAIT: Duration = Duration::from_secs(60);
@@ -57,6 +64,13 @@ impl Told {
         }
     }
 
+    /// All of it, where it makes sense.
+    fn standing(&self) -> Option<Standing> {
+        let Self { limit, remaining, reset, ahead_s } = *self;
+        let ahead = Duration::from_secs(ahead_s?.max(0).unsigned_abs());
+        Some(Standing { limit: limit?, remaining: remaining?, reset: reset?, ahead })
+    }
+
     /// How long a 429 with these headers waits.
     pub(super) fn refusal_wait(&self) -> Duration {
         match (self.remaining, self.ahead_s) {
@@ -84,71 +98,108 @@ fn http_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    limit: u64,
-    remaining: u64,
-    reset: i64,
-    opens_at: Instant,
+/// What is known of the quota, shared by everything that sends with one token: who may send
+/// now, and who waits for their turn.
+#[derive(Debug, Default)]
+pub(super) struct Pacer {
+    budget: Mutex<Budget>,
+    /// An answer came, or something was not sent after all.
+    changed: Notify,
+    /// Those of a class wait in a row.
+    rows: [tokio::sync::Mutex<()>; 5],
 }
 
-/// What is known of the quota, shared by everything that sends with one token.
-#[derive(Debug, Default)]
-pub(super) struct Meter(Mutex<Option<Window>>);
+/// The right to send one request now. Whoever has it and does not send gives it back by
+/// dropping it; dropped after sending, the request counts as one without an answer.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pacer: Arc<Pacer>,
+    ticket: Option<Ticket>,
+    sent: bool,
+}
 
-impl Meter {
-    fn window(&self) -> std::sync::MutexGuard<'_, Option<Window>> {
-        // The value is replaced whole, so a panic elsewhere leaves nothing half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Pacer {
+    /// What is known; replaced whole, so a panic elsewhere leaves nothing half done.
+    pub(super) fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request may be sent now; else how long until the window opens.
-    pub(super) fn check(&self, now: Instant) -> Result<(), Duration> {
-        match *self.window() {
-            Some(window) if window.remaining == 0 && window.opens_at > now => Err(window.opens_at - now),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes note of an answer that was not a 429. Without headers, or with a limit of 0,
-    /// nothing is limited by it.
-    pub(super) fn note(&self, told: Told, now: Instant) {
-        let Told { limit: Some(limit), remaining: Some(remaining), reset: Some(reset), ahead_s: Some(ahead) } = told
-        else {
-            return;
+    /// Waits until one request of a class may be sent, at most so long.
+    ///
+    /// # Errors
+    /// How long it would have to wait from now on, or until it is worth asking again.
+    pub(super) async fn turn(self: &Arc<Self>, class: Class, patience: Duration) -> Result<Turn, Duration> {
+        let deadline = Instant::now() + patience;
+        // Nobody who need not wait stands behind somebody who must not send at all.
+        let Ok(_row) = tokio::time::timeout_at(deadline, self.rows[class as usize].lock()).await else {
+            return Err(self.budget().outlook(class, 1, Instant::now()).max(WORTH_ASKING));
         };
-        let mut window = self.window();
-        if limit == 0 {
-            *window = None;
-            return;
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let now = Instant::now();
+            let asked = self.budget().ask(class, now);
+            let until = match asked {
+                Ok(ticket) => return Ok(Turn { pacer: Arc::clone(self), ticket: Some(ticket), sent: false }),
+                // Somebody else may give a turn back: then it is worth asking sooner.
+                Err(Wait::Until(until)) => until,
+                Err(Wait::Answer) => deadline,
+            };
+            if now >= deadline || (until > deadline && class == Class::Person) {
+                return Err(until.saturating_duration_since(now).max(WORTH_ASKING));
+            }
+            if until > deadline {
+                return Err(until - now);
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                () = changed => {}
+            }
         }
-        // Answers overtake one another: within one window the smallest count is the newest.
-        let remaining = match *window {
-            Some(known) if known.reset == reset => known.remaining.min(remaining),
-            _ => remaining,
-        };
-        *window = Some(Window { limit, remaining, reset, opens_at: now + Duration::from_secs(ahead.max(0) as u64) });
-    }
-
-    /// Takes note of a 429: nothing is sent for this long.
-    pub(super) fn close(&self, told: Told, wait: Duration, now: Instant) {
-        *self.window() = Some(Window {
-            limit: told.limit.unwrap_or_default(),
-            remaining: 0,
-            reset: told.reset.unwrap_or_default(),
-            opens_at: now + wait,
-        });
     }
 
     /// What is left, as long as the window that was told of lasts.
     pub(super) fn quota(&self, now: Instant) -> Option<Quota> {
-        let window = (*self.window())?;
-        // A 429 without headers closes the window without telling how large it is.
-        (window.limit > 0 && window.opens_at > now).then(|| Quota {
-            limit: window.limit,
-            remaining: window.remaining,
-            resets_in: window.opens_at - now,
-        })
+        self.budget().left_now(now).map(|(limit, remaining, resets_in)| Quota { limit, remaining, resets_in })
+    }
+}
+
+impl Turn {
+    /// It is sent now.
+    pub(super) const fn sending(&mut self) {
+        self.sent = true;
+    }
+
+    /// Nothing was written.
+    pub(super) const fn not_sent(&mut self) {
+        self.sent = false;
+    }
+
+    /// Takes note of an answer that was not a 429. Without headers, or with a limit of 0,
+    /// nothing is limited by it.
+    pub(super) fn answered(mut self, told: Told, now: Instant) {
+        if let Some(ticket) = self.ticket.take() {
+            self.pacer.budget().answered(ticket, told.standing(), now);
+        }
+    }
+
+    /// Takes note of a 429: nothing is sent for this long.
+    pub(super) fn refused(mut self, told: Told, wait: Duration, now: Instant) {
+        if let Some(ticket) = self.ticket.take() {
+            self.pacer.budget().refused(ticket, told.standing(), told.limit, wait, now);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        match self.ticket.take() {
+            Some(ticket) if self.sent => self.pacer.budget().unanswered(ticket),
+            Some(ticket) => self.pacer.budget().not_sent(ticket),
+            None => {}
+        }
+        self.pacer.changed.notify_waiters();
     }
 }
 
@@ -173,6 +224,28 @@ mod tests {
         Told::read(&headers, Timestamp::from_second(DATE_S + 1_262_304_000).unwrap())
     }
 
+    fn turn(pacer: &Arc<Pacer>, now: Instant) -> Turn {
+        let ticket = pacer.budget().ask(Class::Person, now).unwrap();
+        Turn { pacer: Arc::clone(pacer), ticket: Some(ticket), sent: true }
+    }
+
+    fn note(pacer: &Arc<Pacer>, told: Told, now: Instant) {
+        turn(pacer, now).answered(told, now);
+    }
+
+    /// How long a person's request would have to wait, if it would.
+    fn blocked(pacer: &Arc<Pacer>, now: Instant) -> Option<Duration> {
+        let asked = pacer.budget().ask(Class::Person, now);
+        match asked {
+            Ok(ticket) => {
+                pacer.budget().not_sent(ticket);
+                None
+            }
+            Err(Wait::Until(until)) => Some(until - now),
+            Err(Wait::Answer) => panic!("a person waits for nobody's answer"),
+        }
+    }
+
     #[test]
     fn the_wait_is_measured_by_the_answers_own_clock_and_clamped() {
         let seconds = |offset: i64| (DATE_S + offset).to_string();
@@ -189,10 +262,10 @@ mod tests {
             ("1", seconds(90), None, 60),
             ("", String::new(), None, 60),
         ] {
-            let (meter, now) = (Meter::default(), Instant::now());
+            let (pacer, now) = (Arc::new(Pacer::default()), Instant::now());
             let told = told("2400", remaining, &reset);
-            meter.note(told, now);
-            let blocked = meter.check(now).err().map(|wait| wait.as_secs());
+            note(&pacer, told, now);
+            let blocked = blocked(&pacer, now).map(|wait| wait.as_secs());
             assert_eq!((blocked, told.refusal_wait().as_secs()), (blocked_s, refused_s), "{remaining} {reset}");
         }
     }
@@ -220,22 +293,24 @@ mod tests {
 
     #[test]
     fn a_limit_of_nought_limits_nothing() {
-        let (meter, now) = (Meter::default(), Instant::now());
-        meter.note(told("0", "0", &(DATE_S + 60).to_string()), now);
-        assert_eq!((meter.check(now), meter.quota(now)), (Ok(()), None));
+        let (pacer, now) = (Arc::new(Pacer::default()), Instant::now());
+        note(&pacer, told("0", "0", &(DATE_S + 60).to_string()), now);
+        assert_eq!((blocked(&pacer, now), pacer.quota(now)), (None, None));
     }
 
     #[test]
     fn an_answer_that_was_overtaken_gives_nothing_back_and_a_new_window_does() {
-        let (meter, now) = (Meter::default(), Instant::now());
+        let (pacer, now) = (Arc::new(Pacer::default()), Instant::now());
         let reset = (DATE_S + 60).to_string();
-        meter.note(told("10", "0", &reset), now);
-        meter.note(told("10", "1", &reset), now);
-        assert_eq!(meter.quota(now), Some(Quota { limit: 10, remaining: 0, resets_in: Duration::from_secs(60) }));
-        assert_eq!(meter.check(now), Err(Duration::from_secs(60)));
-        assert_eq!(meter.check(now + Duration::from_secs(60)), Ok(()));
-        meter.note(told("10", "9", &(DATE_S + 3600).to_string()), now);
-        assert_eq!(meter.check(now), Ok(()));
+        let [first, second] = [turn(&pacer, now), turn(&pacer, now)];
+        first.answered(told("10", "0", &reset), now);
+        second.answered(told("10", "1", &reset), now);
+        assert_eq!(pacer.quota(now), Some(Quota { limit: 10, remaining: 0, resets_in: Duration::from_secs(60) }));
+        assert_eq!(blocked(&pacer, now), Some(Duration::from_secs(60)));
+        let later = now + Duration::from_secs(60);
+        assert_eq!(blocked(&pacer, later), None);
+        turn(&pacer, later).answered(told("10", "9", &(DATE_S + 3600).to_string()), later);
+        assert_eq!(blocked(&pacer, later), None);
     }
 
     proptest::proptest! {
@@ -245,14 +320,20 @@ mod tests {
         fn no_header_makes_anybody_wait_for_ever(
             limit in "[ -~]{0,20}", remaining in "0|[ -~]{0,20}", reset in "-?[0-9]{1,20}|[ -~]{0,20}",
         ) {
-            let (meter, now) = (Meter::default(), Instant::now());
+            let (pacer, now) = (Arc::new(Pacer::default()), Instant::now());
             let told = told(&limit, &remaining, &reset);
             let longest = Duration::from_secs(3660);
             proptest::prop_assert!((Duration::from_secs(1)..=longest).contains(&told.refusal_wait()));
-            meter.note(told, now);
-            proptest::prop_assert!(meter.check(now).err().is_none_or(|wait| wait <= longest));
-            meter.close(told, told.refusal_wait(), now);
-            proptest::prop_assert!(meter.check(now).is_err());
+            let [first, second] = [turn(&pacer, now), turn(&pacer, now)];
+            first.answered(told, now);
+            proptest::prop_assert!(blocked(&pacer, now).is_none_or(|wait| wait <= longest));
+            second.refused(told, told.refusal_wait(), now);
+            for class in Class::ALL {
+                pacer.budget().pace(20);
+                let wait = pacer.budget().ask(class, now).unwrap_err();
+                let Wait::Until(until) = wait else { panic!("{wait:?}") };
+                proptest::prop_assert!(until > now && until - now <= longest + Duration::from_secs(1));
+            }
         }
     }
 }

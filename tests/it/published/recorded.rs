@@ -224,7 +224,7 @@ async fn a_person_does_what_is_printed_and_each_look_sees_it_until_all_is_in_syn
     warn  accounts  what is published is read; managing accounts is not offered here
                     -> `bursar plan` finds what is missing and tells the steps to do by hand
     ok    paging    one page: nothing says that there are others, so this one counts as the list; accounts: 1
-    ok    quota     2397 of 2400 requests left, until the window opens again in N min
+    ok    quota     2397 of 2400 requests left, until the window opens again in N min; 480 are the daemon's reserve; a full pass over 1 account takes 1 request, 0.1% of what it leaves
     ok    clock     in step with the server's, within 30 s
     ok    sandbox   this is one, its world WORLD: no money is real
                     -> what a plan gives a person to do is done on the sandbox's own page here

@@ -7,6 +7,7 @@
 
 mod embedded;
 mod faulty;
+mod holds;
 mod judge;
 mod life;
 mod network;
@@ -26,7 +27,8 @@ use faulty::Commit;
 use judge::{Counts, counts, duplicates, judged, routes, strangers};
 use life::Life;
 use network::{Fate, Trouble};
-use universe::{CLIENTS, Destroyed, Script, Story, Terms, Universe, on_paused_time, story};
+pub use universe::on_paused_time;
+use universe::{CLIENTS, Destroyed, Script, Story, Terms, Universe, story};
 use ways::Ways;
 
 /// Does the same for each number below `count`, on every core.
