@@ -60,6 +60,7 @@ mod sandbox_page;
 mod sandbox_published;
 mod sim;
 mod snapshot;
+mod soak;
 mod support;
 mod support_postgres;
 mod validate_faces;
