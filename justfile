@@ -32,6 +32,10 @@ test *FILTER:
 simulate SEEDS="1000":
     BURSAR_SEEDS={{ SEEDS }} cargo test --profile simulation --test it -- sim::with sim::netlify_without --nocapture --test-threads 1
 
+# a long life with commits, faults, kills and a person's hand, so many seconds; an hour says something of memory
+soak SECONDS="3600":
+    BURSAR_SOAK={{ SECONDS }} cargo test --test it soak -- --nocapture
+
 # kill -9 of the real binary, so often; 1000 take some four minutes, 20000 more than an hour
 kills KILLS="1000":
     BURSAR_KILLS={{ KILLS }} cargo test --test it kills::each_thing -- --nocapture

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod execute;
 pub mod export;
 pub mod journal;
+pub mod notify;
 pub mod pin;
 pub mod plan;
 pub mod snapshot;

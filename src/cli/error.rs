@@ -20,6 +20,20 @@ impl CliError {
         Self { message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
+    /// Several at once, each with its cause and what to do; `what` says what they do.
+    pub fn several(what: &str, mut faults: Vec<Self>) -> Self {
+        if faults.len() == 1 {
+            return faults.remove(0);
+        }
+        let lines = faults.into_iter().map(|Self { message, causes, hints }| {
+            let causes: String = causes.iter().map(|cause| format!(": {cause}")).collect();
+            let hints: String = hints.iter().map(|hint| format!("\n    {hint}")).collect();
+            format!("\n  - {message}{causes}{hints}")
+        });
+        let lines: Vec<String> = lines.collect();
+        Self::new(format!("{} things {what}:{}", lines.len(), lines.concat()))
+    }
+
     /// What to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

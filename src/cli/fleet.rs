@@ -42,6 +42,9 @@ pub struct FleetArgs {
     /// Accounts at once
     #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub parallelism: u16,
+    /// Hold what costs money or grants access for so long after it is first planned
+    #[arg(long, env = "BURSAR_HOLD", value_name = "DURATION", value_parser = super::duration)]
+    pub hold: Option<Duration>,
     /// The part of the quota of requests that is kept for people and for finishing what was begun, in percent
     #[arg(
         long,
@@ -73,21 +76,21 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Checks what no single option can, and reads the rails.
-    ///
-    /// # Errors
-    /// Standard input, an interval that is too short, a repository that is refused, or a policy that does not hold.
-    pub fn new(name: String, args: FleetArgs) -> Result<Self, CliError> {
+    /// Checks what no single option can, and reads the rails. What does not hold is put to the
+    /// faults: standard input, an interval that is too short, a repository that is refused, a policy
+    /// that does not hold.
+    pub fn new(name: String, args: FleetArgs, faults: &mut Vec<CliError>) -> Self {
         let FleetArgs { manifests, git, interval, poll, api, policy, .. } = &args;
         if manifests.paths.iter().any(|path| path.as_os_str() == "-") {
-            return Err(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
+            faults.push(CliError::new("standard input cannot be watched").hint("give `bursar run` a folder"));
         }
         if *interval < Duration::from_secs(1) || *poll < Duration::from_millis(100) {
-            return Err(CliError::new("--interval is at least 1s, --poll at least 100ms"));
+            faults.push(CliError::new("--interval is at least 1s, --poll at least 100ms"));
         }
-        let branch = git.options()?;
-        let rails = policy.policy(api.is_sandbox(), &written_by_others(manifests, branch.as_ref()))?;
-        Ok(Self { name, policy: rails, branch, args })
+        let branch = git.options().map_err(|error| faults.push(error)).ok().flatten();
+        let rails = policy.policy(api.is_sandbox(), &written_by_others(manifests, branch.as_ref()));
+        let policy = rails.map_err(|error| faults.push(error)).unwrap_or_default();
+        Self { name, policy, branch, args }
     }
 
     /// The files and folders that it reads; none where it follows a branch.
@@ -162,11 +165,13 @@ pub fn read(file: &Path) -> Result<Vec<Fleet>, CliError> {
             faults.push(format!("{name}: each of several fleets names its own tokenFile"));
             continue;
         }
-        let made = parse(&listed).and_then(|args| {
-            Fleet::new(listed.name, args).map_err(|error| error.to_string().trim_start_matches("Error: ").to_owned())
-        });
-        match made {
-            Ok(fleet) => fleets.push(fleet),
+        match parse(&listed) {
+            Ok(args) => {
+                let mut own = Vec::new();
+                fleets.push(Fleet::new(listed.name, args, &mut own));
+                let told = |fault: CliError| fault.to_string().trim_start_matches("Error: ").to_owned();
+                faults.extend(own.into_iter().map(|fault| format!("{name}: {}", told(fault))));
+            }
             Err(fault) => faults.push(format!("{name}: {fault}")),
         }
     }

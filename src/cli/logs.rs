@@ -1,16 +1,16 @@
 //! Logs, on standard error: lines for people, or a JSON object a line. Unless more talk was
 //! asked for, no line holds a whole email.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, IsTerminal as _};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -39,11 +39,13 @@ pub fn init(format: LogFormat, verbose: u8, quiet: bool) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let masked = (verbose == 0).then_some(format);
     let writer = move || Lines { masked, out: io::stderr() };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colour);
+    // As JSON the fields of spans are kept; each form reads them from there.
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).fmt_fields(JsonFields::new());
+    let colour = colour && format == LogFormat::Text;
     // Set twice only where tests share a process; the first one stays.
     let _ = match format {
-        LogFormat::Text => lines.event_format(Line).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_target(false).with_ansi(false).try_init(),
+        LogFormat::Text => lines.with_ansi(colour).event_format(Line).try_init(),
+        LogFormat::Json => lines.with_ansi(colour).event_format(Object).try_init(),
     };
 }
 
@@ -87,8 +89,8 @@ fn hidden(value: Value) -> Value {
     }
 }
 
-/// `2026-11-24T09:30:00Z INFO  acme: created account Acme Corporation`: the client before
-/// the message, other fields behind it.
+/// `2026-11-24T09:30:00Z INFO  acme: created account Acme Corporation commit=6f2d...`: the client
+/// before the message, other fields behind it, then those of the pass that it belongs to.
 struct Line;
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -97,27 +99,118 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let Fields { message, client, rest } = fields;
+        let Gathered { message, fields } = gather(context, event);
         let level = *event.metadata().level();
         let (on, off) =
             if out.has_ansi_escapes() { (style(level).render().to_string(), "\u{1b}[0m") } else { Default::default() };
         write!(out, "{} {on}{level:5}{off} ", jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"))?;
-        if let Some(client) = client {
-            write!(out, "{client}: ")?;
+        if let Some(client) = fields.get("client") {
+            write!(out, "{}: ", plain(client))?;
         }
-        write!(out, "{message}{rest}")?;
-        for span in context.event_scope().into_iter().flatten() {
-            // Spans of ours alone: those of libraries are theirs to debug.
-            let ours = span.metadata().target().starts_with("bursar");
-            if let (true, Some(fields)) = (ours, span.extensions().get::<FormattedFields<N>>())
-                && !fields.is_empty()
-            {
-                write!(out, " {fields}")?;
+        write!(out, "{message}")?;
+        // The only fleet needs no name.
+        let is_shown =
+            |(name, value): &(&String, &Value)| *name != "client" && !(*name == "fleet" && **value == *ONLY_FLEET);
+        for (name, value) in fields.iter().filter(is_shown) {
+            match (name.as_str(), value.as_str()) {
+                ("commit", Some(commit)) => write!(out, " commit={}", short(commit))?,
+                _ => write!(out, " {name}={}", plain(value))?,
             }
         }
         writeln!(out)
+    }
+}
+
+/// One JSON object a line: `timestamp`, `level`, `message`, and all fields beside them.
+struct Object;
+
+impl<S, N> FormatEvent<S, N> for Object
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Gathered { message, fields } = gather(context, event);
+        let mut object = Map::new();
+        object.insert("timestamp".into(), jiff::Timestamp::now().to_string().into());
+        object.insert("level".into(), event.metadata().level().as_str().into());
+        object.insert("message".into(), message.into());
+        for (name, value) in fields {
+            object.entry(name).or_insert(value);
+        }
+        writeln!(out, "{}", Value::Object(object))
+    }
+}
+
+/// The name of the fleet where there is one only.
+const ONLY_FLEET: &str = "default";
+
+/// The words of a line, its fields, and those of the spans that it is in, the outermost last.
+#[derive(Default)]
+struct Gathered {
+    message: String,
+    fields: Map<String, Value>,
+}
+
+fn gather<S, N>(context: &FmtContext<'_, S, N>, event: &Event<'_>) -> Gathered
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    let mut gathered = Gathered::default();
+    event.record(&mut gathered);
+    for span in context.event_scope().into_iter().flatten() {
+        if let Some(fields) = span.extensions().get::<FormattedFields<N>>()
+            && let Ok(Value::Object(of_span)) = serde_json::from_str(&fields.fields)
+        {
+            for (name, value) in of_span {
+                // Where the line says it itself, it knows better.
+                gathered.fields.entry(name).or_insert(value);
+            }
+        }
+    }
+    gathered
+}
+
+/// A commit for people: as long as git itself shows it, and whether files were edited since.
+fn short(commit: &str) -> String {
+    let edited = if commit.ends_with("-dirty") && commit.len() > 18 { "-dirty" } else { "" };
+    format!("{}{edited}", commit.get(..12).unwrap_or(commit))
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl Visit for Gathered {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, value.into());
+    }
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.take(field, format!("{value:?}").into());
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.take(field, value.into());
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.take(field, value.into());
+    }
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.take(field, value.into());
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.take(field, value.into());
+    }
+}
+
+impl Gathered {
+    fn take(&mut self, field: &Field, value: Value) {
+        match field.name() {
+            "message" => self.message = plain(&value),
+            name => {
+                self.fields.insert(name.to_owned(), value);
+            }
+        }
     }
 }
 
@@ -129,35 +222,6 @@ const fn style(level: Level) -> Style {
         Level::DEBUG | Level::TRACE => AnsiColor::BrightBlack,
     };
     colour.on_default()
-}
-
-#[derive(Default)]
-struct Fields {
-    message: String,
-    client: Option<String>,
-    rest: String,
-}
-
-impl Fields {
-    fn take(&mut self, field: &Field, value: String) {
-        match field.name() {
-            "message" => self.message = value,
-            "client" => self.client = Some(value),
-            name => {
-                // Writing to a string does not fail.
-                let _ = write!(self.rest, " {name}={value}");
-            }
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, value.to_owned());
-    }
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.take(field, format!("{value:?}"));
-    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,11 @@ impl ManifestArgs {
         Self { paths, selector: None, strict: false, own_domains: Vec::new() }
     }
 
+    /// Whether no path was named.
+    pub fn is_default(&self) -> bool {
+        matches!(self.paths.as_slice(), [path] if path.as_os_str() == ".")
+    }
+
     /// The selector; everything without one.
     pub fn selector(&self) -> Selector {
         self.selector.clone().unwrap_or_default()

@@ -13,6 +13,7 @@ mod beside;
 mod charges;
 mod completions;
 mod demo;
+mod digest;
 mod doctor;
 mod driver;
 mod explain;
@@ -29,11 +30,13 @@ mod listen;
 mod logs;
 mod manifests;
 mod moment;
+mod notify;
 mod pin;
 mod plan;
 mod policy;
 mod progress;
 mod reaffirm;
+mod reconcile;
 mod render;
 mod resolve;
 mod run;
@@ -42,6 +45,9 @@ mod saved;
 mod schema;
 mod scope;
 mod snapshot;
+mod status;
+#[cfg(unix)]
+mod supervisor;
 mod table;
 mod validate;
 mod webhooks;
@@ -90,6 +96,12 @@ enum Verb {
     Apply(Box<apply::Args>),
     /// Watch a folder and keep accounts as it says, for ever
     Run(Box<run::Args>),
+    /// Show how each client stands, why, since when, and what comes next
+    Status(Box<status::Args>),
+    /// Ask a running daemon for a look now
+    Reconcile(reconcile::Args),
+    /// Show what waits, whom to remind, what a person must do, and what it costs meanwhile
+    Digest(Box<digest::Args>),
     /// Lay what was really charged beside what the plans cost by list price
     Charges(Box<charges::Args>),
     /// Write manifests from the live accounts, to adopt what exists
@@ -172,7 +184,10 @@ async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {
         Verb::Plan(args) => plan::run(*args, ui).await,
         Verb::Apply(args) => apply::run(*args, ui).await,
         Verb::Run(args) => run::run(*args, ui).await,
+        Verb::Status(args) => status::run(*args, ui).await,
+        Verb::Reconcile(args) => reconcile::run(args, ui).await,
         Verb::Demo(args) => demo::run(args, ui).await,
+        Verb::Digest(args) => digest::run(*args, ui).await,
         Verb::Charges(args) => charges::run(*args, ui).await,
         Verb::Export(args) => export::run(*args, ui).await,
         Verb::Pin(args) => pin::run(*args, ui).await,

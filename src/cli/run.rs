@@ -6,10 +6,14 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
-use crate::controller::{Ask, Daemon, Keeping, Mode, Reconciler, Shares, Source, Timing, Turn, Watch};
+use crate::controller::{
+    Ask, Board, Daemon, Keeping, Mode, Reconciler, Shares, Source, Tally, Timing, Turn, Watch, hear,
+};
 use crate::execute;
 use crate::journal::{JournalId, ScopeId};
 use crate::provider::Identity;
@@ -19,7 +23,8 @@ use super::error::{CliError, CliResult};
 use super::fleet::{self, Fleet, FleetArgs};
 use super::git::GitSource;
 use super::keeping::{JournalArgs, Opened, Purpose};
-use super::listen::{ListenArgs, Listener};
+use super::listen::{Bell, ListenArgs, Listener};
+use super::notify::{Notices, NotifyArgs};
 use super::progress::LogProgress;
 use super::ui::Ui;
 
@@ -37,72 +42,133 @@ pub struct Args {
     lease: Duration,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    notify: NotifyArgs,
 }
 
 /// What a stop may take in all.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 /// Wishes for a look that are kept: one of each kind, with room to spare.
-const ASKS: usize = 4;
+const ASKS: usize = 8;
 /// A shorter lease would be lost to a busy machine.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 /// Between two tries to learn whose token it is, before anything else can begin.
 const INTRODUCTION: Duration = Duration::from_secs(5);
 
 pub async fn run(args: Args, ui: Ui) -> CliResult {
-    let fleets = match &args.config {
-        Some(file) => fleet::read(file)?,
-        None => vec![Fleet::new("default".to_owned(), args.fleet.clone())?],
+    let mut faults = Vec::new();
+    let ready = prepare(&args, ui, &mut faults).await;
+    let Some(Ready { posts, opened, listener, notices }) = ready.filter(|_| faults.is_empty()) else {
+        return Err(CliError::several("keep the daemon from starting", faults));
     };
-    if args.lease < SHORTEST_LEASE {
-        return Err(CliError::new("--lease is at least 1s"));
+    for post in &posts {
+        announce(&post.fleet, &post.connection, posts.len() > 1);
     }
-    let writes = fleets.iter().any(|fleet| fleet.args.mode == Mode::Apply);
-    let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await?;
-    let mut runs = Vec::new();
-    for fleet in &fleets {
-        for path in fleet.paths() {
-            args.journal.check_lock(path, opened.journal.as_ref())?;
-        }
-        let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
-        let keeping = fleet.args.rules.keeping(&opened, purpose);
-        let connection = fleet.args.api.connect().await?;
-        announce(fleet, &connection, fleets.len() > 1);
-        runs.push((fleet, keeping, connection));
-    }
-    let listener = args.listen.bind().await?;
-    hold_all(&runs, &opened, args.lease, listener).await;
+    hold_all(&posts, &opened, args.lease, listener).await;
+    notices.close().await;
     opened.journal.close().await;
-    for (_, _, connection) in runs {
-        connection.close().await;
+    for post in posts {
+        post.connection.close().await;
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs all fleets side by side until a signal stops them.
-async fn hold_all(
-    runs: &[(&Fleet, Keeping, Connection)],
-    opened: &Opened,
-    lease: Duration,
+/// A fleet, and all that is needed to look after it.
+struct Post {
+    fleet: Fleet,
+    keeping: Keeping,
+    connection: Connection,
+    board: Board,
+    journal: JournalId,
+    notices: Notices,
+    /// It is one of several, and named to whoever is told of it.
+    several: bool,
+}
+
+/// Everything that a daemon begins with.
+struct Ready {
+    posts: Vec<Post>,
+    opened: Opened,
     listener: Option<Listener>,
-) {
+    notices: Notices,
+}
+
+/// Sets everything up, and puts whatever does not hold to the faults: all of it at once, before
+/// anything is begun. `None` where there is nothing to begin with.
+async fn prepare(args: &Args, ui: Ui, faults: &mut Vec<CliError>) -> Option<Ready> {
+    let fleets = match &args.config {
+        Some(file) => fleet::read(file).map_err(|error| faults.push(error)).unwrap_or_default(),
+        None => vec![Fleet::new("default".to_owned(), args.fleet.clone(), faults)],
+    };
+    if args.lease < SHORTEST_LEASE {
+        faults.push(CliError::new("--lease is at least 1s"));
+    }
+    let listener = args.listen.bind(faults).await;
+    let notices = args.notify.start(faults).unwrap_or_default();
+    let writes = fleets.iter().any(|fleet| fleet.args.mode == Mode::Apply);
+    let opened = args.journal.open(if writes { Purpose::Run } else { Purpose::Plan }, ui).await;
+    let opened = opened.map_err(|error| faults.push(error)).ok();
+    let tally = Tally { receivers: notices.counters(), ..Tally::default() };
+    let (mut posts, several) = (Vec::new(), fleets.len() > 1);
+    for fleet in fleets {
+        let journal = opened.as_ref().map(|opened| opened.journal.as_ref());
+        for path in fleet.paths() {
+            let checked = journal.map_or(Ok(()), |journal| args.journal.check_lock(path, journal));
+            faults.extend(checked.err());
+        }
+        let connection = match fleet.args.api.connect().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                faults.push(error);
+                continue;
+            }
+        };
+        let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
+        let Some(opened) = &opened else { continue };
+        let hold = fleet.args.hold.and_then(|hold| SignedDuration::try_from(hold).ok());
+        let hold = hold.filter(|hold| hold.is_positive());
+        let keeping = Keeping { hold, ..fleet.args.rules.keeping(opened, purpose) };
+        let (reader, journal) = (connection.reader(), opened.journal.id().clone());
+        let board = Board::new(&fleet.name, fleet.args.mode, &connection.api, reader, tally.clone());
+        posts.push(Post { fleet, keeping, connection, board, journal, notices: notices.clone(), several });
+    }
+    let opened = opened?;
+    if !faults.is_empty() {
+        opened.journal.close().await;
+        return None;
+    }
+    Some(Ready { posts, opened, listener, notices })
+}
+
+/// Runs all fleets side by side until a signal stops them.
+async fn hold_all(posts: &[Post], opened: &Opened, lease: Duration, listener: Option<Listener>) {
     let cancel = CancellationToken::new();
-    let mut looks = Vec::new();
-    let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), lease, runs.len());
-    let tokens = Tokens { several: runs.len() > 1, claimed: Mutex::default() };
-    let holds: Vec<_> = runs
-        .iter()
-        .map(|(fleet, keeping, connection)| {
-            let (look, asked) = mpsc::channel(ASKS);
-            looks.push(look);
-            let duty = Duty { fleet, keeping, connection, journal: opened.journal.id() };
-            hold(duty, Arc::clone(&shares), &tokens, asked, cancel.clone())
-        })
-        .collect();
-    let urls = runs.iter().map(|(_, _, connection)| connection.api.url.clone()).collect();
-    let serving = super::listen::serve(listener, Arc::clone(&opened.journal), urls, looks.clone(), cancel.clone());
-    tokio::spawn(super::signals(cancel.clone(), looks));
-    let all = async { tokio::join!(futures::future::join_all(holds), shares.beat(&cancel), serving) };
+    let mut bells = Vec::new();
+    let shares = Shares::new(Arc::clone(&opened.journal), opened.owner.clone(), lease, posts.len());
+    let tokens = Tokens { several: posts.len() > 1, claimed: Mutex::default() };
+    let mut holds = Vec::new();
+    for post in posts {
+        let (look, asked) = mpsc::channel(ASKS);
+        let branch = post.fleet.branch.as_ref().map(|followed| followed.branch.as_str().to_owned());
+        bells.push(Bell { board: post.board.clone(), look, branch });
+        // Every line that concerns a fleet says which; the formatter leaves out the only one.
+        let span = tracing::error_span!("fleet", fleet = %crate::domain::text::inert(&post.fleet.name));
+        holds.push(hold(post, Arc::clone(&shares), &tokens, asked, cancel.clone()).instrument(span));
+    }
+    let urls = posts.iter().map(|post| post.connection.api.url.clone()).collect();
+    let tally = posts.first().map(|post| post.board.tally().clone()).unwrap_or_default();
+    let journal = Arc::clone(&opened.journal);
+    let serving = super::listen::serve(listener, Arc::clone(&journal), urls, bells.clone(), tally, cancel.clone());
+    let asked = bells.iter().map(|bell| (bell.board.clone(), bell.look.clone())).collect();
+    let asked = hear(journal, asked, cancel.clone());
+    tokio::spawn(super::signals(cancel.clone(), bells.iter().map(|bell| bell.look.clone()).collect()));
+    #[cfg(unix)]
+    if let Some(supervisor) = super::supervisor::Supervisor::from_env() {
+        let boards = bells.iter().map(|bell| bell.board.clone()).collect();
+        tokio::spawn(supervisor.watch(boards, cancel.clone()));
+    }
+    let all = async { tokio::join!(futures::future::join_all(holds), shares.beat(&cancel), serving, asked) };
     tokio::pin!(all);
     tokio::select! {
         _ = &mut all => {}
@@ -131,24 +197,15 @@ fn announce(fleet: &Fleet, connection: &Connection, several: bool) {
     }
 }
 
-/// A fleet, and what it is kept with.
-#[derive(Clone, Copy)]
-struct Duty<'a> {
-    fleet: &'a Fleet,
-    keeping: &'a Keeping,
-    connection: &'a Connection,
-    journal: &'a JournalId,
-}
-
 /// Runs a fleet whenever it is our turn, until we are stopped.
 async fn hold(
-    duty: Duty<'_>,
+    post: &Post,
     shares: Arc<Shares>,
     tokens: &Tokens,
     mut looks: mpsc::Receiver<Ask>,
     cancel: CancellationToken,
 ) {
-    let Duty { fleet, keeping, connection, .. } = duty;
+    let Post { fleet, keeping, connection, board, .. } = post;
     let leased = !keeping.alone && !keeping.dry;
     let mut lease = String::new();
     if leased || tokens.several {
@@ -156,7 +213,6 @@ async fn hold(
         let scope = ScopeId::of(&identity.scope);
         if let Err(other) = tokens.claim(&scope, &fleet.name) {
             tracing::error!(
-                fleet = fleet.name,
                 "the fleets {} and {other} have one token, so each would take the other's clients for gone; this one \
                  does nothing: list both folders as the paths of one fleet",
                 fleet.name
@@ -167,14 +223,15 @@ async fn hold(
         lease = format!("{scope}/{}", fleet.name);
     }
     if !leased {
-        duty.fulfil(&mut looks, cancel).await;
+        post.fulfil(&mut looks, cancel).await;
         return;
     }
+    board.hold(false);
     let mut turn = Turn::new(shares, lease);
     while turn.come(&cancel).await {
-        tracing::info!(fleet = fleet.name, owner = %keeping.owner, "this replica holds the fleet");
+        tracing::info!(owner = %keeping.owner, "this replica holds the fleet");
         let ours = cancel.child_token();
-        let mut running = Box::pin(duty.fulfil(&mut looks, ours.clone()));
+        let mut running = Box::pin(post.fulfil(&mut looks, ours.clone()));
         tokio::select! {
             () = &mut running => {}
             () = turn.keep(&cancel) => {
@@ -184,13 +241,14 @@ async fn hold(
                 running.await;
             }
         }
+        board.hold(false);
         turn.go().await;
     }
 }
 
-impl Duty<'_> {
+impl Post {
     /// Keeps the fleet until it is cancelled, and follows its branch meanwhile.
-    async fn fulfil(self, looks: &mut mpsc::Receiver<Ask>, cancel: CancellationToken) {
+    async fn fulfil(&self, looks: &mut mpsc::Receiver<Ask>, cancel: CancellationToken) {
         let FleetArgs { manifests, git, .. } = &self.fleet.args;
         let Some(branch) = self.fleet.branch.clone() else {
             return self.daemon(Arc::new(manifests.clone())).run(Watch::start(), looks, cancel).await;
@@ -201,20 +259,9 @@ impl Duty<'_> {
         tokio::join!(source.follow(&cancel), daemon.run(Watch::start(), looks, cancel.clone()));
     }
 
-    fn daemon(self, source: Arc<dyn Source>) -> Daemon {
-        let Self { fleet, keeping, connection, journal: _ } = self;
-        let FleetArgs {
-            manifests,
-            git: _,
-            mode,
-            interval,
-            poll,
-            parallelism,
-            quota_reserve,
-            api: _,
-            policy: _,
-            rules: _,
-        } = &fleet.args;
+    fn daemon(&self, source: Arc<dyn Source>) -> Daemon {
+        let Self { fleet, keeping, connection, board, journal: _, notices, several } = self;
+        let FleetArgs { manifests, git: _, mode, interval, poll, parallelism, quota_reserve, .. } = &fleet.args;
         let reader = connection.reader();
         reader.pace(*quota_reserve);
         let mut reconciler = Reconciler::new(
@@ -231,7 +278,9 @@ impl Duty<'_> {
             Mode::Report => None,
         };
         let timing = Timing { interval: *interval, poll: *poll };
-        Daemon::new(reconciler, writer, source, Arc::new(LogProgress), timing, fastrand::u64(..))
+        let (board, progress) = (board.clone(), Arc::new(LogProgress));
+        let herald = notices.herald(several.then_some(fleet.name.as_str()));
+        Daemon::new(reconciler, writer, source, progress, timing, fastrand::u64(..), board).telling(herald)
     }
 }
 

@@ -25,10 +25,16 @@ enum Schema {
     SavedPlan,
     /// The result of `history -o json`
     History,
+    /// The result of `status -o json`, and the daemon's `/status.json`
+    Status,
     /// The result of `doctor -o json`
     Doctor,
     /// The result of `charges -o json`
     Charges,
+    /// What `run --notify` sends
+    Notification,
+    /// The result of `digest -o json`, and the daily digest of `run --notify`
+    Digest,
     /// What `snapshot` writes
     Snapshot,
     /// The account API, as OpenAPI 3.1
@@ -43,8 +49,11 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Schema::Plan => pretty(crate::plan::render::json_schema())?,
         Schema::SavedPlan => pretty(crate::plan::saved::json_schema())?,
         Schema::History => pretty(crate::journal::export::json_schema())?,
+        Schema::Status => pretty(crate::controller::status::json_schema())?,
         Schema::Doctor => pretty(crate::doctor::json_schema())?,
         Schema::Charges => pretty(crate::charges::json_schema())?,
+        Schema::Notification => pretty(crate::notify::note_json_schema())?,
+        Schema::Digest => pretty(crate::notify::digest_json_schema())?,
         Schema::Snapshot => pretty(crate::snapshot::json_schema())?,
         Schema::AccountApi => crate::sandbox::openapi(),
     });

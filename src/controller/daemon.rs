@@ -1,22 +1,28 @@
 //! The continuous loop: a changed file, the interval, an account's own time, a signal. Each
 //! is a hint to look sooner; what is done comes from what is wanted and what is.
 
+mod reading;
+mod telling;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
 use crate::domain::ClientName;
 use crate::execute::Progress;
-use crate::manifest::{Finding, Severity, Wanted};
+use crate::manifest::{Finding, Wanted};
 use crate::plan::{AccountState, Plan};
 use crate::provider::{ApiErrorKind, Class, Write};
 
 use super::announce::Announcer;
-use super::last_good::{Held, changed_clients};
+use super::board::Board;
+use super::herald::Herald;
+use super::last_good::Held;
 use super::pass::{Looked, PassError, Reconciler, Report};
 use super::rolling::Freshness;
 use super::watch::Watch;
@@ -59,7 +65,19 @@ pub struct Reading {
 }
 
 /// Whether anything is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    clap::ValueEnum,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Differences are set right.
     #[default]
@@ -68,13 +86,17 @@ pub enum Mode {
     Report,
 }
 
-/// A wish for a look at everything, from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A wish for a look, from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// The operator's: at once, and what is blocked is tried again, too.
+    /// The operator's: at everything, at once, and what is blocked is tried again, too.
     Operator,
-    /// A webhook's: a hint that something may have changed.
+    /// The operator's, for one client.
+    Client(ClientName),
+    /// A webhook's: a hint that something may have changed at the service.
     Hint,
+    /// A webhook's: a hint that the manifests may have changed.
+    Source,
 }
 
 /// When the daemon looks by itself.
@@ -91,6 +113,9 @@ const HINTS_APART: Duration = Duration::from_secs(15);
 
 /// A pass that goes on for so long gives way to an edit.
 const LONG_PASS: Duration = Duration::from_secs(30);
+
+/// Readings of the manifests that webhooks ask for are so far apart.
+const READINGS_APART: Duration = Duration::from_secs(5);
 
 /// More clients than this are looked at through the list: it is cheaper.
 const ONE_BY_ONE: usize = 20;
@@ -111,6 +136,11 @@ pub struct Daemon {
     ever_read: bool,
     api_trouble: Option<String>,
     announcer: Announcer,
+    herald: Herald,
+    /// How often in a row the manifests could not be read.
+    unread: u32,
+    /// How often in a row a pass did not go through.
+    troubled: u32,
     /// When everything was last looked at.
     looked: Option<Instant>,
     next_full: Instant,
@@ -119,6 +149,11 @@ pub struct Daemon {
     next_poll: Instant,
     full_tries: u32,
     chance: fastrand::Rng,
+    board: Board,
+    began: Timestamp,
+    /// When the source was last to be read because of a webhook, and when it is to be again.
+    hurried: Option<Instant>,
+    next_hurry: Option<Instant>,
 }
 
 impl std::fmt::Debug for Daemon {
@@ -137,7 +172,8 @@ enum Scope {
 }
 
 impl Daemon {
-    /// With a writer it sets differences right, without one it reports them.
+    /// With a writer it sets differences right, without one it reports them. What it sees
+    /// stands on the board.
     pub fn new(
         reconciler: Reconciler,
         writer: Option<Arc<dyn Write>>,
@@ -145,14 +181,16 @@ impl Daemon {
         progress: Arc<dyn Progress>,
         timing: Timing,
         seed: u64,
+        board: Board,
     ) -> Self {
         let mut reconciler = reconciler;
         reconciler.freshness = Some(Freshness::of(timing.interval));
+        let began = reconciler.keeper().now();
         Self {
             reconciler,
             writer,
             source,
-            progress,
+            progress: board.progress(progress),
             timing,
             held: Held::default(),
             findings: Vec::new(),
@@ -161,13 +199,27 @@ impl Daemon {
             ever_read: false,
             api_trouble: None,
             announcer: Announcer::default(),
+            herald: Herald::default(),
+            unread: 0,
+            troubled: 0,
             looked: None,
             next_full: Instant::now(),
             full_class: Class::Background,
             next_poll: Instant::now(),
             full_tries: 0,
             chance: fastrand::Rng::with_seed(seed),
+            board,
+            began,
+            hurried: None,
+            next_hurry: None,
         }
+    }
+
+    /// Tells people through this herald.
+    #[must_use]
+    pub fn telling(mut self, herald: Herald) -> Self {
+        self.herald = herald;
+        self
     }
 
     /// Runs until it is cancelled. `look` brings wishes for another look at everything.
@@ -177,17 +229,16 @@ impl Daemon {
         look: &mut tokio::sync::mpsc::Receiver<Ask>,
         cancel: CancellationToken,
     ) {
+        self.begin();
         let source = Arc::clone(&self.source);
         self.read(&mut watch).await;
         self.pass(Scope::Everything(Class::Changed), &mut watch, &cancel).await;
         while !cancel.is_cancelled() {
             let due = self.reconciler.memory().next_due();
-            let next_due = async {
-                match due {
-                    Some(due) => tokio::time::sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
+            self.rest(due);
+            let (next_due, next_hurry) = (at(due), at(self.next_hurry));
+            let next_digest = self.herald.next_digest(self.reconciler.keeper().now());
+            let digest_due = at(next_digest.map(|wait| Instant::now() + wait));
             let scope = tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
@@ -200,27 +251,47 @@ impl Daemon {
                         self.read(&mut watch).await;
                         Some(Scope::Everything(Class::Changed))
                     }
+                    Ask::Client(client) => {
+                        tracing::info!(%client, "asked to look at it again");
+                        self.reconciler.memory().forget(&client);
+                        source.hurry();
+                        let changed = self.read(&mut watch).await;
+                        Some(Scope::Clients(BTreeSet::from([client])).with(changed))
+                    }
                     Ask::Hint => {
                         self.hinted();
+                        None
+                    }
+                    Ask::Source => {
+                        let soonest = self.hurried.map_or_else(Instant::now, |before| before + READINGS_APART);
+                        self.next_hurry.get_or_insert(soonest);
                         None
                     }
                 },
                 () = watch.changed() => self.read(&mut watch).await,
                 () = source.changed() => self.read(&mut watch).await,
+                () = next_hurry => {
+                    (self.next_hurry, self.hurried) = (None, Some(Instant::now()));
+                    source.hurry();
+                    self.read(&mut watch).await
+                }
                 () = tokio::time::sleep_until(self.next_poll) => self.read(&mut watch).await,
                 () = tokio::time::sleep_until(self.next_full) => {
                     self.read(&mut watch).await;
                     Some(Scope::Everything(self.full_class))
                 }
+                () = digest_due => None,
                 // Last, so that a thousand clients who are due one after the other keep
                 // nobody from reading the folder or looking at everything.
                 () = next_due => {
                     Some(Scope::Clients(self.reconciler.memory().take_due(Instant::now())))
                 }
             };
-            if let Some(scope) = scope {
-                self.pass(scope, &mut watch, &cancel).await;
+            match scope {
+                Some(scope) => self.pass(scope, &mut watch, &cancel).await,
+                None => self.tell_standing().await,
             }
+            self.herald.digest(&self.reconciler, &self.held.wanted).await;
         }
     }
 
@@ -233,108 +304,13 @@ impl Daemon {
         }
     }
 
-    /// Reads the source; tells what changed about it, and what is to be looked at.
-    async fn read(&mut self, watch: &mut Watch) -> Option<Scope> {
-        let source = Arc::clone(&self.source);
-        let read = tokio::task::spawn_blocking(move || source.read()).await;
-        self.next_poll = Instant::now() + self.timing.poll;
-        let reading = match read {
-            Ok(Ok(reading)) => reading,
-            Ok(Err(trouble)) => return self.unreadable(trouble),
-            Err(_) => return self.unreadable("reading the manifests stopped short, which is a bug".into()),
-        };
-        if self.source_trouble.take().is_some() {
-            tracing::info!("the manifests can be read again");
-        }
-        let reading = reading?;
-        self.ever_read = true;
-        watch.set(reading.watched);
-        let stated = reading.revision.is_some();
-        if stated {
-            self.take_revision(reading.revision);
-        }
-        self.span().in_scope(|| self.tell_findings(&reading.findings));
-        let held = self.held.take(reading.wanted);
-        let mut changed = changed_clients(&self.held.wanted, &held.wanted);
-        changed.extend(held.kept.keys().filter(|client| !self.held.kept.contains_key(*client)).cloned());
-        let leaving = self.held.wanted.offboardings.iter().map(|o| &o.people).collect::<Vec<_>>()
-            != held.wanted.offboardings.iter().map(|o| &o.people).collect::<Vec<_>>();
-        let fewer = self.held.wanted.clients.len() != held.wanted.clients.len()
-            || self.held.wanted.invalid != held.wanted.invalid
-            || self.held.kept != held.kept;
-        let present: BTreeSet<&ClientName> = held.wanted.clients.iter().map(|client| &client.name).collect();
-        for client in self.held.wanted.clients.iter().filter(|client| !present.contains(&client.name)) {
-            self.reconciler.memory().forget(&client.name);
-        }
-        self.held = held;
-        if !stated && (fewer || leaving || !changed.is_empty()) {
-            let source = Arc::clone(&self.source);
-            self.reconciler.revision = tokio::task::spawn_blocking(move || source.revision()).await.ok().flatten();
-        }
-        for client in &changed {
-            self.reconciler.memory().forget(client);
-        }
-        if leaving {
-            Some(Scope::Everything(Class::Changed))
-        } else if changed.is_empty() && !fewer {
-            None
-        } else {
-            Some(Scope::Clients(changed))
-        }
-    }
-
-    /// Notes the commit that is in force from now on, and says so.
-    fn take_revision(&mut self, revision: Option<String>) {
-        let commit = revision.as_deref().map(short).unwrap_or_default().to_owned();
-        if self.reconciler.revision != revision {
-            let before = self.commit.as_deref();
-            tracing::info!(commit, before, "the commit is in force");
-        }
-        self.commit = Some(commit);
-        self.reconciler.revision = revision;
-    }
-
-    /// What stands behind each line of a pass: the commit, where the source says it.
-    fn span(&self) -> Span {
-        self.commit.as_deref().map_or_else(Span::none, |commit| tracing::info_span!("pass", %commit))
-    }
-
-    fn unreadable(&mut self, trouble: String) -> Option<Scope> {
-        if self.source_trouble.as_ref() != Some(&trouble) {
-            let _in_force = self.span().entered();
-            tracing::warn!("{trouble}; every client's last good version stays in force");
-            self.source_trouble = Some(trouble);
-        }
-        None
-    }
-
-    fn tell_findings(&mut self, findings: &[Finding]) {
-        let now: Vec<String> = findings.iter().map(ToString::to_string).collect();
-        for (finding, line) in findings.iter().zip(&now) {
-            if !self.findings.contains(line) {
-                match finding.severity {
-                    Severity::Error => tracing::warn!("{line}"),
-                    Severity::Warning => tracing::info!("{line}"),
-                }
-            }
-        }
-        if now.is_empty() && !self.findings.is_empty() {
-            tracing::info!("the manifests hold again");
-        }
-        self.findings = now;
-    }
-
     /// One pass: look, then carry out or report, then tell what changed.
     async fn pass(&mut self, scope: Scope, watch: &mut Watch, cancel: &CancellationToken) {
-        let span = self.span();
-        self.pass_through(scope, watch, cancel).instrument(span).await;
-    }
-
-    async fn pass_through(&mut self, scope: Scope, watch: &mut Watch, cancel: &CancellationToken) {
         if !self.ever_read {
             self.next_full = Instant::now() + self.timing.poll;
             return;
         }
+        self.board.beat();
         if scope == Scope::Everything(Class::Background) {
             // A list is not begun that would have to wait in the middle.
             let wait = self.reconciler.outlook(Class::Background);
@@ -348,9 +324,19 @@ impl Daemon {
             Scope::Everything(_) => drop(self.reconciler.memory().take_due(Instant::now())),
             Scope::Clients(clients) => self.reconciler.memory().take(clients, Instant::now()),
         }
+        let span = self.span();
+        self.passing(scope, watch, cancel).instrument(span).await;
+        self.tell_standing().await;
+    }
+
+    async fn passing(&mut self, scope: Scope, watch: &mut Watch, cancel: &CancellationToken) {
+        let (begun, whole) = (Instant::now(), matches!(scope, Scope::Everything(_)));
         let only = match self.look(scope).await {
             Ok(only) => only,
-            Err(trouble) => return self.no_pass(&trouble),
+            Err(trouble) => {
+                self.no_pass(&trouble);
+                return self.tell_end(whole, Some(&trouble), begun.elapsed());
+            }
         };
         let wanted = self.held.wanted.clone();
         let done = match &self.writer {
@@ -378,14 +364,23 @@ impl Daemon {
                 plan.map(|plan| (plan.unwrap_or_else(|| unreachable!("just looked")), 0, None))
             }
         };
-        match done {
-            Ok((plan, left, None)) => self.passed(&plan, left),
-            Ok((plan, left, Some(trouble))) => {
+        let (plan, trouble) = match done {
+            Ok((plan, left, trouble)) => {
                 self.passed(&plan, left);
-                self.no_pass(&trouble);
+                let calm = trouble.is_none() && left == 0;
+                self.herald.passed(&mut self.reconciler, &plan, &self.held.kept, calm).await;
+                (Some(plan), trouble)
             }
-            Err(trouble) => self.no_pass(&trouble),
+            Err(trouble) => (None, Some(trouble)),
+        };
+        match &trouble {
+            Some(trouble) => self.no_pass(trouble),
+            None => self.troubled = 0,
         }
+        if let Some(plan) = &plan {
+            self.tell_pass(plan, only.as_ref()).await;
+        }
+        self.tell_end(only.is_none(), trouble.as_ref(), begun.elapsed());
     }
 
     async fn look(&mut self, scope: Scope) -> Result<Option<BTreeSet<ClientName>>, PassError> {
@@ -444,6 +439,7 @@ impl Daemon {
 
     fn no_pass(&mut self, trouble: &PassError) {
         self.full_tries = self.full_tries.saturating_add(1);
+        self.troubled = self.troubled.saturating_add(1);
         let backoff = Duration::from_secs(5).saturating_mul(1 << self.full_tries.min(6)).min(self.timing.interval);
         let backoff = match trouble {
             PassError::Api(error) => match &error.kind {
@@ -486,7 +482,10 @@ async fn giving_way(
     pass.await
 }
 
-/// A commit for people.
-fn short(revision: &str) -> &str {
-    revision.get(..12).unwrap_or(revision)
+/// Waits for a time, or for ever.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }

@@ -5,6 +5,8 @@ mod inform;
 mod keeping;
 mod look;
 mod members;
+mod remember;
+mod traces;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -197,6 +199,7 @@ impl Keeper {
         }
         if look.complete {
             self.note_accounts(&book, look).await?;
+            self.note_prices(&book, &look.snapshot.offer).await?;
         }
         Ok(())
     }

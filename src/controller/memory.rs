@@ -10,7 +10,7 @@ use crate::domain::ClientName;
 use crate::execute::Carried;
 use crate::plan::{AccountState, ActionKey, ActionState, Known, Plan, Reason, Verdict, VerdictState};
 
-use super::queue::{Backoff, Queue, Trouble};
+use super::queue::{Backoff, Hindrance, Queue};
 
 const FIRST_LOOK: Duration = Duration::from_secs(15);
 const LONGEST_LOOK: Duration = Duration::from_secs(3600);
@@ -23,6 +23,8 @@ const LONGEST_QUOTA: Duration = Duration::from_secs(60);
 pub struct Memory {
     known: Known,
     queue: Queue<ClientName>,
+    /// When what is held for second thoughts goes ahead.
+    holds: BTreeMap<ClientName, Instant>,
 }
 
 impl Memory {
@@ -44,7 +46,7 @@ impl Memory {
             }
             let soonest = verdicts.iter().filter_map(|(_, verdict)| Pace::of(verdict)).min();
             if let Some(pace) = soonest {
-                self.queue.give_back(client, Some(pace.trouble()), now, chance);
+                self.queue.give_back(client, Some(pace.hindrance()), now, chance);
             }
         }
     }
@@ -71,7 +73,7 @@ impl Memory {
             if settling || hidden || open {
                 if self.queue.due(client).is_none() {
                     let pace = if settling && !hidden { Pace::Look } else { Pace::Retry };
-                    self.queue.give_back(client, Some(pace.trouble()), now, chance);
+                    self.queue.give_back(client, Some(pace.hindrance()), now, chance);
                 }
             } else {
                 // A list that lags may show again what does not show now: what came of it is
@@ -94,24 +96,43 @@ impl Memory {
     /// failures still count.
     pub fn postpone(&mut self, until: Instant, chance: &mut fastrand::Rng) {
         for client in self.queue.on_their_way() {
-            self.queue.give_back(&client, Some(Trouble::WaitingUntil(until)), until, chance);
+            self.queue.give_back(&client, Some(Hindrance::WaitingUntil(until)), until, chance);
         }
     }
 
     /// When the next client is to be looked at again.
     pub fn next_due(&self) -> Option<Instant> {
-        self.queue.next_due()
+        self.queue.next_due().into_iter().chain(self.holds.values().copied()).min()
+    }
+
+    /// Takes in when what is held is to be looked at again, in place of what was known of that.
+    pub fn hold(&mut self, holds: BTreeMap<ClientName, Instant>) {
+        self.holds = holds;
+    }
+
+    /// How often in a row a client failed or waited.
+    pub fn tries(&self, client: &ClientName) -> u32 {
+        self.queue.tries(client)
+    }
+
+    /// When this client is to be looked at again by itself.
+    pub fn due_of(&self, client: &ClientName) -> Option<Instant> {
+        self.queue.due(client).into_iter().chain(self.holds.get(client).copied()).min()
     }
 
     /// How many clients have a time of their own.
     pub fn waiting(&self) -> usize {
-        self.queue.depth()
+        self.queue.depth() + self.holds.keys().filter(|client| self.queue.due(client).is_none()).count()
     }
 
     /// The clients whose time has come, on their way from now on; what was tried for them is
     /// tried again. What may have happened is not: the journal gives no second permit for it
     /// (rule R2).
     pub fn take_due(&mut self, now: Instant) -> BTreeSet<ClientName> {
+        // What is held goes with the queue from its time on, so that it is not lost with a pass.
+        for client in self.holds.extract_if(.., |_, at| *at <= now).map(|(client, _)| client) {
+            self.queue.add(client, now);
+        }
         let due = self.queue.take_due(now);
         self.known.verdicts.retain(|key, verdict| !due.contains(&key.client) || Pace::of(verdict).is_none());
         due
@@ -185,13 +206,13 @@ impl Pace {
         }
     }
 
-    const fn trouble(self) -> Trouble {
+    const fn hindrance(self) -> Hindrance {
         let (first, longest) = match self {
             Self::Quota => (FIRST_RETRY, LONGEST_QUOTA),
             Self::Retry => (FIRST_RETRY, LONGEST_RETRY),
             Self::Look => (FIRST_LOOK, LONGEST_LOOK),
         };
-        Trouble::Failed(Backoff { first, longest })
+        Hindrance::Failed(Backoff { first, longest })
     }
 }
 

@@ -14,10 +14,10 @@ use crate::execute::{self, Carried, Executor, Progress, Why, intent};
 use crate::journal::{BookError, JournalError};
 use crate::manifest::Wanted;
 use crate::plan::{
-    self, AccountPlan, Action, ActionState, ApiInfo, Inputs, Known, LintFault, Match, ObservedAccount, OpKind, Plan,
-    Policy, Selector, Snapshot, Summary, checked, lint, match_accounts,
+    self, AccountPlan, Action, ActionState, ApiInfo, Clocks, Inputs, Known, LintFault, Match, ObservedAccount, OpKind,
+    Plan, Policy, Selector, Snapshot, Summary, checked, lint, match_accounts,
 };
-use crate::provider::{ApiError, Capability, Class, Read, Write};
+use crate::provider::{ApiError, Capability, Class, Offer, Read, Write};
 
 use super::keeper::{Keeper, Keeping};
 use super::memory::Memory;
@@ -186,6 +186,11 @@ impl Reconciler {
         &self.keeper
     }
 
+    /// Plans and prices; `None` before the first look.
+    pub fn offer(&self) -> Option<&Offer> {
+        self.snapshot.as_ref().map(|snapshot| &snapshot.offer)
+    }
+
     /// How long ago the accounts were read.
     pub fn age(&self) -> Duration {
         self.read_at.elapsed()
@@ -216,14 +221,46 @@ impl Reconciler {
     /// The plan, and what the independent check says of it. A plan that a person let pass by
     /// its digest keeps that digest.
     fn draft(&self, wanted: &Wanted) -> Option<(Plan, Vec<LintFault>)> {
-        let known = self.keeper.inform(self.memory.known(), self.lifted, self.keys());
+        let (known, _) = self.known(wanted, self.lifted)?;
         let (plan, faults) = self.drafted(wanted, &known)?;
         if self.lifted || plan.rails.is_empty() || !self.keeper.is_approved(&plan.digest) {
             return Some((plan, faults));
         }
-        let known = self.keeper.inform(self.memory.known(), true, self.keys());
+        let (known, _) = self.known(wanted, true)?;
         let (lifted, faults) = self.drafted(wanted, &known)?;
         Some((Plan { digest: plan.digest, ..lifted }, faults))
+    }
+
+    /// What a plan is to know. What is held depends on what would be planned without that.
+    fn known(&self, wanted: &Wanted, lifted: bool) -> Option<(Known, Clocks)> {
+        let mut known = self.keeper.inform(self.memory.known(), lifted, self.keys());
+        if !self.keeper.holds() {
+            return Some((known, Clocks::default()));
+        }
+        let (free, _) = self.drafted(wanted, &known)?;
+        let clocks = plan::clocks(&free);
+        known.held = self.keeper.held(&clocks);
+        Some((known, clocks))
+    }
+
+    /// Writes down what the next plans are to know of this one, and when what is held is due.
+    async fn remember(
+        &mut self,
+        wanted: &Wanted,
+        only: Option<&BTreeSet<ClientName>>,
+        plan: &Plan,
+    ) -> Result<(), JournalError> {
+        let Some((known, clocks)) = self.known(wanted, false) else { return Ok(()) };
+        let now = self.keeper.now();
+        let mut due: BTreeMap<ClientName, Instant> = BTreeMap::new();
+        for (series, until) in &known.held {
+            let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+            // A little later, so that it is over by the clock that says so.
+            let at = Instant::now() + left + Duration::from_millis(10);
+            due.entry(series.client.clone()).and_modify(|first| *first = at.min(*first)).or_insert(at);
+        }
+        self.memory.hold(due);
+        self.keeper.remember(wanted, only, plan, &clocks).await
     }
 
     fn drafted(&self, wanted: &Wanted, known: &Known) -> Option<(Plan, Vec<LintFault>)> {
@@ -288,9 +325,10 @@ impl Reconciler {
             unreachable!("a plan is made only of what was observed, and that stays")
         };
         let latched = self.keeper.latch(&plan.rails, &plan.digest).await;
+        let remembered = self.remember(wanted, only, &plan).await;
         let trouble = trouble.or_else(|| (!faults.is_empty()).then_some(PassError::Lint(faults)));
         // What was done is told, whatever could not be written down after it.
-        let trouble = trouble.or_else(|| used.and(latched).err().map(PassError::from));
+        let trouble = trouble.or_else(|| used.and(latched).and(remembered).err().map(PassError::from));
         self.memory.settle(&plan, Instant::now(), &mut self.chance);
         let agreed = agreed.unwrap_or_else(|| plan.clone());
         merge(&mut plan, applied);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// What is the matter with a key that is given back: it decides when the key is due again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Hindrance {
     /// It waits, and until then there is nothing to see.
     WaitingUntil(Instant),
     /// A person must act: no time makes it due.
@@ -93,16 +93,16 @@ impl<K: Ord + Clone> Queue<K> {
 
     /// Gives a key back, or tells of one that was looked at with all others: `None` is well,
     /// and forgets its failures. What was added meanwhile stays.
-    pub fn give_back(&mut self, key: &K, trouble: Option<Trouble>, now: Instant, chance: &mut fastrand::Rng) {
+    pub fn give_back(&mut self, key: &K, hindrance: Option<Hindrance>, now: Instant, chance: &mut fastrand::Rng) {
         let mut slot = self.slots.remove(key).unwrap_or_default();
         slot.on_its_way = false;
-        let at = match trouble {
-            None | Some(Trouble::Blocked) => {
+        let at = match hindrance {
+            None | Some(Hindrance::Blocked) => {
                 slot.tries = 0;
                 None
             }
-            Some(Trouble::WaitingUntil(at)) => Some(at),
-            Some(Trouble::Failed(backoff)) => {
+            Some(Hindrance::WaitingUntil(at)) => Some(at),
+            Some(Hindrance::Failed(backoff)) => {
                 slot.tries = slot.tries.saturating_add(1);
                 Some(now + backoff.pause(slot.tries, chance))
             }
@@ -121,6 +121,11 @@ impl<K: Ord + Clone> Queue<K> {
     /// When a key is due; `None` where nothing makes it so by itself.
     pub fn due(&self, key: &K) -> Option<Instant> {
         self.slots.get(key).and_then(|slot| slot.due)
+    }
+
+    /// How often in a row a key failed.
+    pub fn tries(&self, key: &K) -> u32 {
+        self.slots.get(key).map_or(0, |slot| slot.tries)
     }
 
     /// The keys that are on their way.
@@ -204,7 +209,7 @@ mod tests {
         queue.add("acme", after(0));
         for _ in 0..10 {
             assert_eq!(queue.take_due(Instant::now()).len(), 1);
-            queue.give_back(&"acme", Some(Trouble::Failed(SOON)), Instant::now(), &mut chance);
+            queue.give_back(&"acme", Some(Hindrance::Failed(SOON)), Instant::now(), &mut chance);
             let pause = queue.next_due().unwrap() - Instant::now();
             pauses.push(pause.as_secs_f64());
             tokio::time::advance(pause).await;
@@ -213,7 +218,7 @@ mod tests {
             assert!((plain..=plain * 1.1).contains(pause), "{pauses:?}");
         }
         queue.give_back(&"acme", None, Instant::now(), &mut chance);
-        queue.give_back(&"acme", Some(Trouble::Failed(SOON)), Instant::now(), &mut chance);
+        queue.give_back(&"acme", Some(Hindrance::Failed(SOON)), Instant::now(), &mut chance);
         assert!(queue.next_due().unwrap() - Instant::now() < Duration::from_secs(6));
     }
 
@@ -221,9 +226,9 @@ mod tests {
     async fn who_waits_is_due_at_that_time_and_who_is_blocked_never() {
         let (mut queue, mut chance) = (Queue::default(), chance());
         queue.take("acme", Instant::now());
-        queue.give_back(&"acme", Some(Trouble::WaitingUntil(after(60))), Instant::now(), &mut chance);
+        queue.give_back(&"acme", Some(Hindrance::WaitingUntil(after(60))), Instant::now(), &mut chance);
         queue.take("beta", Instant::now());
-        queue.give_back(&"beta", Some(Trouble::Blocked), Instant::now(), &mut chance);
+        queue.give_back(&"beta", Some(Hindrance::Blocked), Instant::now(), &mut chance);
         assert_eq!((queue.due(&"acme"), queue.due(&"beta")), (Some(after(60)), None));
         assert_eq!(queue.keys().collect::<Vec<_>>(), [&"acme"]);
     }
@@ -295,8 +300,8 @@ mod tests {
                         prop_assert_eq!(queue.take_due(at(now)), due);
                     }
                     Step::GiveBack(key, wait) => {
-                        let trouble = wait.map(|wait| Trouble::WaitingUntil(at(now + wait)));
-                        queue.give_back(&key, trouble, at(now), &mut chance);
+                        let hindrance = wait.map(|wait| Hindrance::WaitingUntil(at(now + wait)));
+                        queue.give_back(&key, hindrance, at(now), &mut chance);
                         running.remove(&key);
                         wishes.extend(wait.map(|wait| (key, now + wait)));
                     }

@@ -41,6 +41,22 @@ pub fn is_active(c: char) -> bool {
             | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
+/// A length of time in its two largest units: `3d 4h`, `5m 10s`, `0s`.
+pub fn span(length: std::time::Duration) -> String {
+    let seconds = length.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    let two = |first: u64, one: &str, second: u64, other: &str| match second {
+        0 => format!("{first}{one}"),
+        _ => format!("{first}{one} {second}{other}"),
+    };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => two(minutes, "m", seconds % 60, "s"),
+        (0, _, _) => two(hours, "h", minutes, "m"),
+        _ => two(days, "d", hours, "h"),
+    }
+}
+
 /// Text of a server or another stranger. `Display` is inert, `Debug` too; the raw text is
 /// for machines (JSON) and renderers that escape in their own way.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -81,6 +97,23 @@ mod tests {
         assert_eq!(inert("x\u{202e}y\u{200b}z"), "x\\u{202e}y\\u{200b}z");
         assert_eq!(inert("line\nbreak"), "line\\u{a}break");
         assert_eq!(inert("Société Générale & Söhne 株式会社"), "Société Générale & Söhne 株式会社");
+    }
+
+    #[test]
+    fn a_length_of_time_is_told_in_its_two_largest_units() {
+        for (seconds, told) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (310, "5m 10s"),
+            (3600, "1h"),
+            (7_260, "2h 1m"),
+            (86_399, "23h 59m"),
+            (86_400, "1d"),
+            (273_600, "3d 4h"),
+        ] {
+            assert_eq!(span(std::time::Duration::from_secs(seconds)), told);
+        }
     }
 
     #[test]

@@ -55,10 +55,19 @@ pub fn intent(
             person: action.op.person().cloned(),
             access: access(&action.op),
             wanted: wanted.map(str::to_owned),
-            what: describe(&action.op),
+            what: in_words(action),
         },
         read_began,
         heal,
+    }
+}
+
+/// What is done, and what somebody changed before, where a journal told.
+fn in_words(action: &Action) -> String {
+    let what = describe(&action.op);
+    match action.cause.map(|cause| cause.to_string()) {
+        Some(why) if !why.is_empty() => format!("{what} (set back: {why})"),
+        _ => what,
     }
 }
 

@@ -121,6 +121,8 @@ enum KindJson {
     Unfrozen,
     Acknowledged,
     Heard,
+    /// A person asked a running daemon for a look now.
+    LookAsked,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -229,6 +231,7 @@ impl From<EntryKind> for KindJson {
             EntryKind::Unfrozen => Self::Unfrozen,
             EntryKind::Acknowledged => Self::Acknowledged,
             EntryKind::Heard => Self::Heard,
+            EntryKind::LookAsked => Self::LookAsked,
         }
     }
 }

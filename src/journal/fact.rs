@@ -30,6 +30,17 @@ pub enum FactKind {
     Acknowledged,
     /// What webhooks told of one: likewise.
     Heard,
+    /// A deed that is held for second thoughts, `CLIENT/KIND/ARGUMENT`, since it was first
+    /// planned: until when.
+    Held,
+    /// What was so of a client when it was last seen to be as wanted: marks.
+    Applied,
+    /// A plan's list price, as JSON, and the one before it.
+    Price,
+    /// What is not done yet, `CLIENT/KIND/ARGUMENT`: its state and reason, since when.
+    Open,
+    /// A trouble that was told: its key to how it stands, as JSON.
+    Trouble,
 }
 
 /// Something known, since when.

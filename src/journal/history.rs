@@ -50,11 +50,13 @@ pub enum EntryKind {
     Acknowledged,
     /// A webhook told so.
     Heard,
+    /// A person asked a running daemon for a look now.
+    LookAsked,
 }
 
 impl EntryKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Sent,
         Self::NotSent,
         Self::Done,
@@ -73,6 +75,7 @@ impl EntryKind {
         Self::Unfrozen,
         Self::Acknowledged,
         Self::Heard,
+        Self::LookAsked,
     ];
 
     /// As it is written in JSON and on the command line.
@@ -96,6 +99,7 @@ impl EntryKind {
             Self::Unfrozen => "unfrozen",
             Self::Acknowledged => "acknowledged",
             Self::Heard => "heard",
+            Self::LookAsked => "look_asked",
         }
     }
 }

@@ -338,6 +338,18 @@ impl<'a> Person<'a> {
         Ok(tripped)
     }
 
+    /// Asks whoever runs on this journal for a look now: at one client, or at everything.
+    ///
+    /// # Errors
+    /// The journal did not take it.
+    pub async fn ask_to_look(&self, scope: &ScopeId, client: Option<&ClientName>) -> Result<(), PeopleError> {
+        let view = ScopeView::read(self.journal, scope).await?;
+        let what = client.map_or_else(|| "everything".to_owned(), ToString::to_string);
+        let message = format!("{what} is to be looked at now, says {}", self.name);
+        let entry = Entry { client: client.cloned(), message, ..self.entry(&view, EntryKind::LookAsked) };
+        Ok(self.journal.commit(scope, Batch { entries: vec![entry], ..Batch::default() }).await?)
+    }
+
     /// Says who is in an account, or is not, where that cannot be read; without a person, that
     /// nobody else is.
     ///

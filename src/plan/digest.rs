@@ -10,7 +10,7 @@ use crate::provider::{MemberState, NewPlan, PlanOffer, Subscription, Subscriptio
 use super::decide::Inputs;
 use super::policy::{Adopt, MaxRemovals, Policy};
 use super::snapshot::ObservedAccount;
-use super::tree::{AccountPlan, Action, ActionState, Change, Op, Plan};
+use super::tree::{AccountPlan, Action, ActionState, Change, Op, Plan, Reason};
 
 /// The version of what is written: another one is another digest.
 const FORMAT: &str = "bursar-plan-1";
@@ -284,12 +284,15 @@ fn subscription(canon: &mut Canon, subscription: &Subscription) {
     canon.option(*pending_seats, |canon, seats| canon.number(seats.into()));
 }
 
-/// An add that awaits a sign-up is written as planned, whatever it came to when it was tried:
-/// who has a journal and who has none make the same digest.
+/// What is held for second thoughts is written as planned, and so is an add that awaits a
+/// sign-up, whatever it came to when it was tried: who has a journal and who has none make
+/// the same digest.
 fn action(canon: &mut Canon, action: &Action) {
-    let Action { op, state, reason, message: _, offboarding, unregistered, request_id: _, steps: _, link: _ } = action;
+    let Action { op, state, reason, message: _, offboarding, unregistered, cause: _, request_id: _, steps: _, link: _ } =
+        action;
     self::op(canon, op);
-    let (state, reason) = if *unregistered { (ActionState::Planned, None) } else { (*state, *reason) };
+    let counts_as_planned = *unregistered || *reason == Some(Reason::Held);
+    let (state, reason) = if counts_as_planned { (ActionState::Planned, None) } else { (*state, *reason) };
     canon.text(match state {
         ActionState::Planned => "planned",
         ActionState::Applied => "applied",

@@ -6,8 +6,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::{Access, AccountId, AccountName, ClientName, Email, Money, RequestId};
+use crate::domain::{Access, AccountId, AccountName, ClientName, Email, Money, PlanId, RequestId};
 
+use super::cause::Applied;
 use super::tree::Reason;
 
 /// Facts learned from answers, in this process or an earlier one.
@@ -42,6 +43,24 @@ pub struct Known {
     pub vanished: Option<Vanished>,
     /// What was said of members, by account. It counts only where they cannot be read.
     pub words: BTreeMap<AccountId, Words>,
+    /// What is held for second thoughts, and until when; only what still is.
+    pub held: BTreeMap<Series, Timestamp>,
+    /// What was so of each client when it was last seen to be as wanted; `None` where no
+    /// journal tells.
+    pub applied: Option<BTreeMap<ClientName, Applied>>,
+    /// The list prices that plans had before they changed, where that is news.
+    pub prices: BTreeMap<PlanId, OldPrice>,
+}
+
+/// The list price of a plan before it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OldPrice {
+    /// Of the plan with the seats that it includes; `None` is custom.
+    pub base: Option<Money>,
+    /// Of one more seat.
+    pub seat: Option<Money>,
+    /// Since when it was known to be so.
+    pub since: Timestamp,
 }
 
 /// What was said of the members of an account.

@@ -9,6 +9,7 @@ use crate::manifest::{Client, Membership};
 use crate::provider::{Capability, Member, MemberState, PlanOffer};
 
 use super::decide::Inputs;
+use super::known::Series;
 use super::policy::{MaxRemovals, Policy};
 use super::snapshot::ObservedAccount;
 use super::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan};
@@ -54,6 +55,7 @@ pub fn lint(plan: &Plan, inputs: &Inputs<'_>) -> Vec<LintFault> {
         };
         check_standing(account, client, &world, &mut say);
         check_order(account, &mut say);
+        check_held(account, client, &world, &mut say);
         check_removals(account, client, &world, &mut say);
         check_people(account, client, &world, &mut say);
         check_plans(account, &world, &mut say);
@@ -185,6 +187,14 @@ fn check_order(account: &AccountPlan, say: &mut impl FnMut(String)) {
         && add < removal
     {
         say("adds somebody before it removes somebody".to_owned());
+    }
+}
+
+/// Nothing is done before its time to be held is over.
+fn check_held(account: &AccountPlan, client: &Client, world: &World<'_>, say: &mut impl FnMut(String)) {
+    let held = |action: &&Action| world.inputs.known.held.contains_key(&Series::of(&client.name, &action.op));
+    if let Some(action) = account.actions.iter().filter(|action| planned(action)).find(held) {
+        say(format!("{:?} is planned while it is held", action.op.kind()));
     }
 }
 

@@ -1,11 +1,13 @@
 //! Deciding: what is wanted against what is, as a tree of actions. Pure: no IO, no clock,
 //! no randomness; the same input gives the same bytes.
 
+mod cause;
 mod checked;
 mod choose;
 mod cost;
 mod decide;
 mod digest;
+mod hold;
 mod known;
 mod lint;
 mod manual;
@@ -13,6 +15,7 @@ mod matching;
 mod multiplied;
 mod policy;
 mod price;
+mod prices;
 mod rails;
 mod renames;
 pub mod render;
@@ -23,13 +26,15 @@ mod snapshot;
 mod tree;
 mod words;
 
+pub use cause::{Applied, Cause, Marks, applied};
 pub use checked::checked;
 pub use cost::{list_price, monthly_change};
 pub use decide::{Inputs, may_adopt, plan, state_of};
 pub use digest::of_wanted as wanted_digest;
+pub use hold::{Clocks, clocks, is_held_first};
 pub use known::{
-    ActionKey, Known, Matter, OpKind, RailMemory, Says, Series, Undone, Unsettled, Vanished, Verdict, VerdictState,
-    Weight, Whose, Word, Words,
+    ActionKey, Known, Matter, OldPrice, OpKind, RailMemory, Says, Series, Undone, Unsettled, Vanished, Verdict,
+    VerdictState, Weight, Whose, Word, Words,
 };
 pub use lint::{LintFault, lint};
 pub use matching::{FoundBy, Match, Matching, match_accounts};

@@ -60,7 +60,11 @@ pub(super) fn notices(world: &World<'_>, drafts: &[Draft<'_>]) -> Vec<Notice> {
         for (index, shared) in likely {
             let account = &accounts[index].account;
             let only = account.name.as_ref().is_some_and(|name| names.get(&name.key()) == Some(&1));
-            notices.push(Notice { client: Some(client.name.clone()), message: rename_message(account, &shared, only) });
+            notices.push(Notice {
+                client: Some(client.name.clone()),
+                plan: None,
+                message: rename_message(account, &shared, only),
+            });
         }
     }
     notices.sort();

@@ -69,7 +69,7 @@ impl Selector {
 
     /// Whether a client with these labels is meant. A client without the key differs from
     /// every value.
-    fn is_labelled(&self, labels: &BTreeMap<String, String>) -> bool {
+    pub fn is_labelled(&self, labels: &BTreeMap<String, String>) -> bool {
         self.terms.iter().all(|term| match term {
             Term::Equals(key, value) => labels.get(key) == Some(value),
             Term::Differs(key, value) => labels.get(key) != Some(value),

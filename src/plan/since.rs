@@ -21,7 +21,7 @@ pub struct Touched {
 impl Touched {
     /// Every client, for a reason.
     pub fn all(why: impl Into<String>) -> Self {
-        Self { clients: None, notices: vec![Notice { client: None, message: why.into() }] }
+        Self { clients: None, notices: vec![Notice { client: None, plan: None, message: why.into() }] }
     }
 }
 
@@ -62,5 +62,5 @@ fn gone(before: &Wanted, now: &Wanted) -> Vec<Notice> {
     };
     let present = names(now);
     let clients = before.clients.iter().map(|client| &client.name).filter(|name| !present.contains(name));
-    clients.map(|name| Notice { client: Some(name.clone()), message: message.to_owned() }).collect()
+    clients.map(|name| Notice { client: Some(name.clone()), plan: None, message: message.to_owned() }).collect()
 }

@@ -7,6 +7,7 @@ use crate::domain::{Access, AccountId, AccountName, ClientName, Email, MemberId,
 use crate::manifest::{OriginKind, SourceRef};
 use crate::provider::NewPlan;
 
+use super::cause::Cause;
 use super::known::{ActionKey, OpKind, Word};
 use super::snapshot::ObservedAccount;
 
@@ -115,7 +116,9 @@ pub struct Desired {
 }
 
 /// The state of an account: the first that fits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
     /// Its manifest does not hold.
@@ -154,6 +157,9 @@ pub struct Action {
     /// Waits for nothing but a person's sign-up, or tries whether they have: counted as
     /// planned in digests.
     pub unregistered: bool,
+    /// Whether the manifest changed or the account did; `None` where no journal tells. Not part
+    /// of the digest.
+    pub cause: Option<Cause>,
     /// The server's id of the request, once it was tried.
     pub request_id: Option<RequestId>,
     /// What a person does where the server offers it to no program, in order. The first line
@@ -353,6 +359,8 @@ pub enum Reason {
     OutcomeSettling,
     /// The quota is used up; goes on when the window opens.
     QuotaExhausted,
+    /// Held for second thoughts (`--hold`); goes ahead when its time is over.
+    Held,
     // blocked
     /// Two claim one account, or one claims two.
     AmbiguousAccount,
@@ -395,6 +403,8 @@ pub enum Reason {
     // skipped
     /// What it depends on did not happen.
     DependencyNotMet,
+    /// The client is suspended: shown, not done.
+    Suspended,
     // manual
     /// The server does not offer it.
     NotOffered,
@@ -443,6 +453,8 @@ pub struct Unmanaged {
 pub struct Notice {
     /// The client, where it concerns one.
     pub client: Option<ClientName>,
+    /// The plan whose list price changed, where that is what it is about.
+    pub plan: Option<PlanId>,
     /// In words.
     pub message: String,
 }

@@ -86,6 +86,7 @@ impl Action {
             message,
             offboarding: false,
             unregistered: false,
+            cause: None,
             request_id: None,
             steps: Vec::new(),
             link: None,

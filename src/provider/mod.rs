@@ -30,7 +30,7 @@ pub use types::{
     Account, AccountPatch, Capabilities, Capability, Grant, IdempotencyKey, Identity, Member, MemberState, NewAccount,
     NewPlan, Offer, PlanOffer, Quirk, RoleOffer, Scope, Subscription, SubscriptionState, Written,
 };
-pub use wire::Quota;
+pub use wire::{Quota, Traffic};
 
 pub use webhooks::{Webhook, Webhooks};
 
@@ -83,6 +83,11 @@ pub trait Read: Send + Sync {
     /// Which world of a sandbox the last answer was of, as in [`Scope::world`]; `None` where no
     /// answer told of one.
     fn world(&self) -> Option<String>;
+
+    /// What went over the wire so far, the writer's part included; nothing where nobody counts.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
 }
 
 /// What can be asked for. Each call sends at most one request, on a fresh connection,

@@ -94,6 +94,6 @@ impl Recorded {
             let alike = self.alike;
             said.push(format!("{alike} of them bear the mask of another one, and may be taken for it"));
         }
-        said.into_iter().map(|message| Notice { client: None, message }).collect()
+        said.into_iter().map(|message| Notice { client: None, plan: None, message }).collect()
     }
 }

@@ -32,8 +32,8 @@ async fn the_fleets_of_the_example_run_with_their_own_manifests_and_tokens() {
     let kubernetes = example("kubernetes.yaml");
     let args = kubernetes.lines().find_map(|line| line.trim().strip_prefix("args: [")).expect("a command");
     let args: Vec<&str> = args.trim_end_matches(']').split(", ").collect();
-    assert_eq!(args, ["run", "--config", "/etc/bursar/fleets.yaml"]);
-    let mut command = bursar(&["run", "--config", "fleets.yaml"]);
+    assert_eq!(args, ["run", "--config", "/etc/bursar/fleets.yaml", "--listen", "\"0.0.0.0:8080\""]);
+    let mut command = bursar(&["run", "--config", "fleets.yaml", "--listen", "0.0.0.0:0"]);
     command.current_dir(world.path());
     let mut daemon = Running::start(command);
     for fleet in ["north", "south"] {

@@ -125,6 +125,8 @@ fn the_table_of_commands_names_every_command_and_option_that_there_is() {
         "export",
         "pin",
         "snapshot",
+        "status",
+        "reconcile",
     ]
     .iter()
     .map(|verb| [&verb.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat())

@@ -40,6 +40,8 @@ impl Keeper {
         known.doubtful = self.now() < self.doubtful_until;
         known.rails = self.rails(book, lifted);
         known.words = said::words(&book.facts(FactKind::Acknowledged), &book.facts(FactKind::Heard), self.now());
+        known.applied = self.applied(book);
+        known.prices = self.old_prices(book);
         let rows = book.rows();
         let mut last: BTreeMap<(&ClientName, Matter), &Row> = BTreeMap::new();
         let (mut undone, mut created) = (BTreeMap::new(), BTreeMap::new());

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use crate::domain::{Clock, MachineClock};
 use crate::journal::{InMemory, Journal, JournalId, Owner, Rules};
 
@@ -30,6 +32,8 @@ pub struct Keeping {
     pub recall: Recall,
     /// Make again what somebody undid elsewhere (`--on-removed heal`).
     pub heal: bool,
+    /// How long what costs or grants is held after it was first planned (`--hold`).
+    pub hold: Option<SignedDuration>,
     /// Plans that a person lets pass, by their digest (`--approve`).
     pub approved: BTreeSet<String>,
 }
@@ -64,6 +68,7 @@ impl Keeping {
             dry: false,
             recall: Recall::Nothing,
             heal: false,
+            hold: None,
             approved: BTreeSet::new(),
         }
     }

@@ -94,6 +94,10 @@ impl<'a> Draft<'a> {
         if let Found::Account(observed) = self.found {
             self.drift = people::unlisted(world, self.client, observed, &self.people);
         }
+        if self.client.suspend && matches!(self.found, Found::Account(_)) {
+            // Too late for the rails, which count none of them: they are only shown.
+            self.removals = people::removals(world, self.client, &self.people);
+        }
         let mut ranked = self.identity(world);
         if world.offer().account_management {
             self.details(world, &mut ranked);
@@ -106,7 +110,10 @@ impl<'a> Draft<'a> {
         ranked.sort_by_key(|(rank, _)| *rank);
         self.actions = ranked.into_iter().map(|(_, action)| action).collect();
         if self.client.suspend {
-            self.actions.clear();
+            for action in &mut self.actions {
+                let message = "the client is suspended, so this is shown and not done";
+                action.hold(ActionState::Skipped, Reason::Suspended, message);
+            }
         } else if let Found::Stranger(_, message) = &self.found {
             hold_for_adoption(&mut self.actions, message);
         }

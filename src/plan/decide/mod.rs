@@ -17,7 +17,7 @@ use super::rails::Judged;
 use super::selector::Selector;
 use super::snapshot::Snapshot;
 use super::tree::{AccountPlan, AccountState, ApiInfo, Plan, Requests, Summary};
-use super::{cost, digest, multiplied, rails, renames};
+use super::{cause, cost, digest, hold, multiplied, prices, rails, renames};
 
 pub(super) use account::Draft;
 pub(super) use settle::cascade;
@@ -79,6 +79,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
             cost::price(draft, &world);
         }
     }
+    // Last, so that rails count it and a freeze drops it.
+    hold::keep(&mut drafts, &inputs.known.held);
+    cause::tell(&mut drafts, inputs.known);
 
     let mut drift: Vec<_> = drafts.iter_mut().flat_map(|draft| std::mem::take(&mut draft.drift)).collect();
     drift.sort();
@@ -87,6 +90,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let mut accounts: Vec<AccountPlan> = drafts.into_iter().map(|draft| draft.finish(&world)).collect();
     accounts.extend(world.invalid());
     accounts.sort_by(|a, b| (&a.name, &a.source).cmp(&(&b.name, &b.source)));
+    notices.extend(prices::notices(&world, &accounts));
     let summary = summarise(&accounts);
     let to_apply = accounts.iter().flat_map(|account| &account.actions).filter(|action| action.is_planned()).count();
     let mut plan = Plan {

@@ -30,6 +30,7 @@ pub(super) fn notices(world: &World<'_>) -> Vec<Notice> {
     if clients > 0 {
         notices.push(Notice {
             client: None,
+            plan: None,
             message: format!(
                 "{} to be offboarded from {} that this plan leaves out, and stay there until a plan without the \
                  choice of clients is carried out",

@@ -138,7 +138,7 @@ pub(super) const fn takes_away(action: &Action) -> bool {
 pub(super) const fn gives_all(action: &Action) -> Option<&Email> {
     match &action.op {
         Op::AddMember { email, access: Access::Full, .. } | Op::SetAccess { email, to: Access::Full, .. }
-            if matches!(action.state, ActionState::Planned) =>
+            if matches!(action.state, ActionState::Planned) || matches!(action.reason, Some(Reason::Held)) =>
         {
             Some(email)
         }
@@ -225,6 +225,7 @@ fn waiting(reason: Option<Reason>, group: &Group<'_>) -> String {
         Some(Reason::QuotaExhausted) => {
             things("action waits for the request quota", "actions wait for the request quota")
         }
+        Some(Reason::Held) => things("action is held for second thoughts", "actions are held for second thoughts"),
         Some(other) => things(&format!("action waits ({other:?})"), &format!("actions wait ({other:?})")),
         None => things("action waits", "actions wait"),
     }

@@ -1,6 +1,7 @@
 //! The plan for machines: versioned, with its JSON Schema.
 
 use crate::manifest::OriginKind;
+use crate::plan::cause::Cause;
 use crate::plan::known::{Says, Whose, Word};
 use crate::plan::saved::Comparison;
 use crate::plan::tree::{
@@ -9,9 +10,9 @@ use crate::plan::tree::{
 };
 
 use super::model::{
-    AboutJson, AccountJson, AccountStateJson, ActionJson, ActionStateJson, ApiJson, CostJson, DriftJson, DriftKindJson,
-    MultipliedJson, NoticeJson, OpJson, PlanJson, RailJson, RequestsJson, ResultJson, SourceJson, SummaryJson,
-    ThroughJson, ToldJson, ToldStateJson, UnmanagedJson,
+    AboutJson, AccountJson, AccountStateJson, ActionJson, ActionStateJson, ApiJson, CauseJson, CostJson, DriftJson,
+    DriftKindJson, MultipliedJson, NoticeJson, OpJson, PlanJson, RailJson, RequestsJson, ResultJson, SourceJson,
+    SummaryJson, ThroughJson, ToldJson, ToldStateJson, UnmanagedJson,
 };
 
 /// The version of this format: a reader ignores unknown fields and refuses another major.
@@ -201,7 +202,7 @@ impl From<&Told> for ToldJson {
 
 impl From<&Action> for ActionJson {
     fn from(action: &Action) -> Self {
-        let Action { op, state, reason, message, offboarding, unregistered, request_id, steps, link } = action;
+        let Action { op, state, reason, message, offboarding, unregistered, cause, request_id, steps, link } = action;
         let (op, about) = about(op);
         Self {
             op,
@@ -218,6 +219,15 @@ impl From<&Action> for ActionJson {
             message: message.clone(),
             offboarding: *offboarding,
             unregistered: *unregistered,
+            cause: cause.map(|cause| match cause {
+                Cause::Manifest => CauseJson::Manifest,
+                Cause::Drift { .. } => CauseJson::Drift,
+                Cause::New => CauseJson::New,
+            }),
+            changed_since: cause.and_then(|cause| match cause {
+                Cause::Drift { since } => Some(since.to_string()),
+                Cause::Manifest | Cause::New => None,
+            }),
             request_id: request_id.as_ref().map(|id| id.as_str().to_owned()),
             error: (*state == ActionState::Failed).then(|| message.clone()),
             steps: steps.clone(),
@@ -329,8 +339,12 @@ impl From<&Unmanaged> for UnmanagedJson {
 
 impl From<&Notice> for NoticeJson {
     fn from(notice: &Notice) -> Self {
-        let Notice { client, message } = notice;
-        Self { name: client.as_ref().map(ToString::to_string), message: message.clone() }
+        let Notice { client, plan, message } = notice;
+        Self {
+            name: client.as_ref().map(ToString::to_string),
+            plan: plan.as_ref().map(|plan| plan.as_str().to_owned()),
+            message: message.clone(),
+        }
     }
 }
 

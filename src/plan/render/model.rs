@@ -213,6 +213,12 @@ pub(super) struct ActionJson {
     /// The person is not known to be a user of the service yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) unregistered: bool,
+    /// Whether the manifest changed or the account did, where a journal tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cause: Option<CauseJson>,
+    /// Of drift: when it was last seen to be as wanted, in RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) changed_since: Option<String>,
     /// The server's id of the request, once it was tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) request_id: Option<String>,
@@ -228,6 +234,18 @@ pub(super) struct ActionJson {
     pub(super) link: Option<String>,
     #[serde(flatten)]
     pub(super) about: AboutJson,
+}
+
+/// Why an account differs from its manifest.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CauseJson {
+    /// The manifest says something else than when it was last carried out.
+    Manifest,
+    /// The account was changed elsewhere; the manifest says the same as before.
+    Drift,
+    /// Nothing was carried out for this client yet.
+    New,
 }
 
 /// What an action is about.
@@ -309,6 +327,9 @@ pub(super) struct UnmanagedJson {
 pub(super) struct NoticeJson {
     /// The client, where it concerns one.
     pub(super) name: Option<String>,
+    /// The plan whose list price changed, where it is about that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) plan: Option<String>,
     pub(super) message: String,
 }
 

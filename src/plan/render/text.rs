@@ -148,20 +148,31 @@ pub(super) fn action(action: &Action, paint: Paint) -> String {
     let what = describe(&action.op);
     let because = |reason: Option<Reason>| reason.map_or_else(String::new, |reason| format!(" ({reason:?})"));
     let message = &action.message;
+    let cause = cause(action);
     match action.state {
-        ActionState::Planned => format!("{sign} {message}"),
+        ActionState::Planned => format!("{sign} {message}{cause}"),
         ActionState::Applied => format!("{sign} {what}: done"),
-        ActionState::Manual => format!("{sign} {what}, by hand"),
+        ActionState::Manual => format!("{sign} {what}, by hand{cause}"),
         ActionState::Failed => {
             let id = action.request_id.as_ref().map_or_else(String::new, |id| format!(", request id {id}"));
             let again = if message.contains("request id") { String::new() } else { id };
-            format!("{sign} {what}: failed: {message}{again}{}", because(action.reason))
+            format!("{sign} {what}: failed: {message}{again}{}{cause}", because(action.reason))
         }
-        ActionState::Blocked => format!("{sign} {what}: {message}{}", because(action.reason)),
-        ActionState::Waiting => format!("{sign} {what}: {message}{}", because(action.reason)),
+        ActionState::Blocked => format!("{sign} {what}: {message}{}{cause}", because(action.reason)),
+        ActionState::Waiting => format!("{sign} {what}: {message}{}{cause}", because(action.reason)),
         ActionState::Skipped => {
-            paint.faint(&format!("- skipped: {what}: {message}")).replacen("- skipped", "  skipped", 1)
+            paint.faint(&format!("- skipped: {what}: {message}{cause}")).replacen("- skipped", "  skipped", 1)
         }
+    }
+}
+
+/// What is to be told of why it is needed, after a semicolon.
+fn cause(action: &Action) -> String {
+    match action.cause.map(|cause| cause.to_string()) {
+        Some(words) if words.is_empty() => String::new(),
+        Some(words) if action.is_planned() => format!("; set back: {words}"),
+        Some(words) => format!("; {words}"),
+        None => String::new(),
     }
 }
 

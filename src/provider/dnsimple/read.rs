@@ -16,7 +16,7 @@ use crate::provider::wire::json::{Listed, is_id};
 use crate::provider::wire::pages::{Counted, Next};
 use crate::provider::wire::{ANSWER_CAP, Answer, PAGE_CAP, Quota, Wire, id_order, is_absent};
 use crate::provider::{Account, ApiError, ApiErrorKind, Capabilities, Capability, Class, Identity, Member, Offer};
-use crate::provider::{QuotaUse, Read, Scope, Subscription};
+use crate::provider::{QuotaUse, Read, Scope, Subscription, Traffic};
 
 /// Entries asked for a page, the most that the API gives.
 const PER_PAGE: &str = "100";
@@ -261,5 +261,9 @@ impl Read for Reader {
 
     fn world(&self) -> Option<String> {
         self.wire.world()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.wire.traffic()
     }
 }

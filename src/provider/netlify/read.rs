@@ -17,7 +17,7 @@ use crate::provider::wire::json::{Listed, UserJson, is_id};
 use crate::provider::wire::pages::Linked;
 use crate::provider::wire::{ANSWER_CAP, Answer, Quota, Wire, id_order, is_absent};
 use crate::provider::{Account, ApiError, ApiErrorKind, Capability, Identity, Member, Offer, Quirk, Read, Scope};
-use crate::provider::{Capabilities, Class, QuotaUse, Subscription};
+use crate::provider::{Capabilities, Class, QuotaUse, Subscription, Traffic};
 
 /// Reads the API. Clones share connections, count, quota, and what is known of accounts.
 #[derive(Debug, Clone)]
@@ -194,6 +194,10 @@ impl Read for Reader {
 
     fn world(&self) -> Option<String> {
         self.wire.world()
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.wire.traffic()
     }
 }
 

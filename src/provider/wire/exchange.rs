@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::quota::{self, Pacer, Quota, Told, Turn};
+use super::traffic::{Came, Counts, Traffic};
 use crate::domain::{Foreign, RequestId};
 use crate::provider::transport::{self, Failure, Transport};
 use crate::provider::{ApiError, ApiErrorKind, BaseUrl, Class, IdempotencyKey, Meaning, QuotaUse, Token};
@@ -98,6 +99,7 @@ pub(in crate::provider) struct Wire {
     read_refusal: ReadRefusal,
     pub(super) read_retries: usize,
     sent: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     pacer: Arc<Pacer>,
     /// Which sandbox's world the last answer was of.
     world: Arc<Mutex<Option<String>>>,
@@ -120,6 +122,7 @@ impl Wire {
             read_refusal,
             read_retries,
             sent: Arc::default(),
+            counts: Arc::default(),
             pacer: Arc::default(),
             world: Arc::default(),
             class: Class::Person,
@@ -129,7 +132,7 @@ impl Wire {
 
     /// The handle of a class.
     pub(in crate::provider) fn of(&self, class: Class) -> Self {
-        let Self { base, token, transport, read_refusal, read_retries, sent, pacer, world, class: _, turn: _ } = self;
+        let Self { base, token, transport, read_refusal, read_retries, sent, counts, pacer, world, .. } = self;
         Self {
             base: base.clone(),
             token: token.clone(),
@@ -137,6 +140,7 @@ impl Wire {
             read_refusal: *read_refusal,
             read_retries: *read_retries,
             sent: Arc::clone(sent),
+            counts: Arc::clone(counts),
             pacer: Arc::clone(pacer),
             world: Arc::clone(world),
             class,
@@ -186,6 +190,11 @@ impl Wire {
     /// Requests that reached the wire, answered or not.
     pub(in crate::provider) fn requests_sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// What went over the wire.
+    pub(in crate::provider) fn traffic(&self) -> Traffic {
+        Traffic { answers: self.counts.read() }
     }
 
     /// An error of a call that was never sent.
@@ -264,6 +273,7 @@ impl Wire {
         };
         let took = began.elapsed();
         let status = status.as_u16();
+        self.counts.note(&method, Came::Status(status));
         let request_id = self.header(&headers, &REQUEST_ID).map(RequestId::new);
         let told = Told::read(&headers, Timestamp::now());
         if status == 429 {
@@ -292,6 +302,7 @@ impl Wire {
     }
 
     async fn send(&self, call: Call<'_>, turn: &mut Turn) -> Result<transport::Answer, ApiErrorKind> {
+        let method = call.method.clone();
         let built = self.build(call).map_err(|why| ApiErrorKind::NotSent { why: self.foreign(why) })?;
         // Counted before it is sent, so that one abandoned on its way counts; taken back only
         // where nothing was written.
@@ -301,9 +312,11 @@ impl Wire {
             Failure::NotSent(why) => {
                 self.sent.fetch_sub(1, Ordering::Relaxed);
                 turn.not_sent();
+                self.counts.note(&method, Came::NotSent);
                 ApiErrorKind::NotSent { why: self.foreign(&why) }
             }
             Failure::TimedOut(_) | Failure::Broken(_) => {
+                self.counts.note(&method, Came::Nothing);
                 let why = self.foreign(&cut_off(&failure, "the connection broke"));
                 ApiErrorKind::Unclear { status: None, probably_done: false, why }
             }

@@ -10,9 +10,11 @@ pub(super) mod json;
 pub(super) mod pages;
 mod quota;
 mod reading;
+mod traffic;
 mod writing;
 
 pub(super) use exchange::{ANSWER_CAP, Answer, Asked, Complaint, PAGE_CAP, Wire};
 pub use quota::Quota;
 pub(super) use reading::{id_order, is_absent};
+pub use traffic::Traffic;
 pub(super) use writing::Target;

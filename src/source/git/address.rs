@@ -186,6 +186,11 @@ impl Branch {
         Ok(Self(raw.to_owned()))
     }
 
+    /// The name, without `refs/heads/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// `refs/heads/NAME`: only a branch is followed, never a tag of that name.
     pub fn reference(&self) -> String {
         format!("refs/heads/{}", self.0)

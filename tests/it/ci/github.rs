@@ -71,8 +71,8 @@ async fn a_pull_request_is_checked_planned_merged_applied_and_looked_after() {
     forge.run("drift.yml", "drift", &merge, &[]).expect(true);
 
     let acme = account(&world, "Client acme").await;
-    let url = format!("{}/accounts/{acme}/members", world.sandbox.api_url());
-    let members = world.get(&format!("/accounts/{acme}/members")).await;
+    let url = format!("{}/{acme}/members", world.sandbox.api_url());
+    let members = world.get(&format!("/{acme}/members")).await;
     let pat =
         members["data"].as_array().unwrap().iter().find(|member| member["email"] == "pat@agency.example").unwrap();
     let pat = pat["id"].to_string();

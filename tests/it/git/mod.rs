@@ -4,7 +4,7 @@ mod binary;
 mod follow;
 mod hostile;
 mod http;
-mod repo;
+pub mod repo;
 mod signed;
 
 use std::path::Path;

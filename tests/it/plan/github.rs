@@ -27,7 +27,8 @@ fn busy() -> World {
         w.tried("initech", OpKind::AddMember, Some("jane@initech.example"), VerdictState::Failed, None);
         w.wanted.clients.push(client("umbrella", &["ada@umbrella.example"]));
         w.policy.max_monthly_increase = Some(Money::cents(100_000));
-        w.selector = Selector::default().telling([Notice { client: None, message: "look here".to_owned() }]);
+        w.selector =
+            Selector::default().telling([Notice { client: None, plan: None, message: "look here".to_owned() }]);
     })
 }
 
@@ -103,7 +104,8 @@ fn hostile() -> World {
         w.wanted.offboardings[0].source = source(HOSTILE);
         let verdict = w.known.verdicts.values_mut().next().unwrap();
         verdict.message = inert(HOSTILE).into_owned();
-        w.selector = Selector::default().telling([Notice { client: None, message: inert(HOSTILE).into_owned() }]);
+        w.selector =
+            Selector::default().telling([Notice { client: None, plan: None, message: inert(HOSTILE).into_owned() }]);
     })
 }
 

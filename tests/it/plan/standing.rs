@@ -267,6 +267,8 @@ fn a_suspended_client_is_observed_and_never_changed() {
     });
     insta::assert_snapshot!(world.text(), @r#"
     acme (account 1, suspended)  clients/acme.yaml:1
+        skipped: remove jane@acme.example (full access): the client is suspended, so this is shown and not done
+        skipped: notification email from dns+acme@agency.example to other@agency.example: the client is suspended, so this is shown and not done
 
     Drift
       acme (1): x@y.example is a member with full access, and no manifest lists them

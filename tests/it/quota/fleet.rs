@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{Method, Request};
-use bursar::controller::{Ask, Daemon, Keeping, Reading, Reconciler, Source, Timing, Watch};
+use bursar::controller::{Ask, Board, Daemon, Keeping, Mode, Reading, Reconciler, Source, Tally, Timing, Watch};
 use bursar::domain::{Access, AccountName, ClientName, Clock, Email};
 use bursar::execute::Silent;
 use bursar::journal::{EntryKind, InMemory, Journal as _, JournalId, Query};
@@ -201,10 +201,12 @@ impl Fleet {
         let keeping = Keeping { clock: Arc::new(self.time), ..Keeping::with(Arc::clone(&self.journal) as _, "test") };
         let api = ApiInfo { provider: "dnsimple".into(), url: url.to_string() };
         let policy = Policy { max_removals: MaxRemovals { percent: None, number: None }, ..Policy::default() };
-        let reconciler = Reconciler::new(api, Arc::new(reader), policy, Selector::default(), keeping, 1);
+        let reader = Arc::new(reader);
+        let board = Board::new("default", Mode::Apply, &api, Arc::clone(&reader) as _, Tally::default());
+        let reconciler = Reconciler::new(api, reader, policy, Selector::default(), keeping, 1);
         let timing = Timing { interval: Duration::from_secs(300), poll: Duration::from_secs(3600) };
-        let daemon =
-            Daemon::new(reconciler, Some(writer), Arc::clone(&self.manifests) as _, Arc::new(Silent), timing, 1);
+        let source = Arc::clone(&self.manifests) as _;
+        let daemon = Daemon::new(reconciler, Some(writer), source, Arc::new(Silent), timing, 1, board);
         let (asks, mut asked) = mpsc::channel(4);
         let cancel = CancellationToken::new();
         let stop = cancel.clone();

@@ -7,6 +7,7 @@
 
 mod embedded;
 mod faulty;
+mod holds;
 mod judge;
 mod life;
 mod network;

@@ -57,6 +57,8 @@ pub struct Terms {
     pub invites: bool,
     /// When all is done, something else is wanted of each client.
     pub second_wish: bool,
+    /// How long what costs or grants is held.
+    pub hold: Duration,
 }
 
 /// The journal is destroyed.
@@ -110,6 +112,7 @@ impl Script {
                 settle_delay: delays[1],
                 invites: rng.u8(0..4) == 0,
                 second_wish: false,
+                hold: Duration::ZERO,
             },
         }
     }
@@ -215,7 +218,7 @@ pub fn story(seed: u64, script: &Script) -> Story {
 
 /// The runtime's time as everybody here tells it: the year 2026 begins with the world.
 #[derive(Debug, Clone, Copy)]
-struct Time(Instant);
+pub struct Time(Instant);
 
 impl Default for Time {
     fn default() -> Self {
@@ -240,7 +243,7 @@ async fn sandbox(seed: u64, terms: &Terms) -> Embedded {
         now: Arc::new(move || time.now()),
         fresh_id: Arc::new(move || format!("{:032x}", ids.lock().unwrap().u128(..))),
     };
-    let Terms { dialect, without, list_delay, settle_delay, invites, second_wish: _ } = terms.clone();
+    let Terms { dialect, without, list_delay, settle_delay, invites, second_wish: _, hold: _ } = terms.clone();
     let people: BTreeSet<&str> = CLIENTS.into_iter().flat_map(|(_, people)| people).collect();
     // Where everybody can be added, those are invited who never signed up.
     let strangers = invites && dialect == Dialect::Netlify;
@@ -297,9 +300,9 @@ pub struct Universe {
     script: Script,
     /// The journals, each of which outlives every process until it is destroyed.
     disks: Vec<Arc<Disk>>,
-    time: Time,
-    wanted: Wanted,
-    rng: Rng,
+    pub time: Time,
+    pub wanted: Wanted,
+    pub rng: Rng,
     passes: u32,
     lives: u32,
     questions: Vec<Question>,
@@ -337,7 +340,7 @@ impl Universe {
         self.disks.push(Disk::new(&id, self.rng.u64(..), self.script.journal_trouble));
     }
 
-    fn disk(&self) -> &Arc<Disk> {
+    pub fn disk(&self) -> &Arc<Disk> {
         self.disks.last().unwrap()
     }
 
@@ -396,13 +399,13 @@ impl Universe {
 }
 
 /// What one process has in mind.
-struct Process {
+pub struct Process {
     writer: Arc<dyn Write>,
-    reconciler: Reconciler,
+    pub reconciler: Reconciler,
 }
 
 impl Process {
-    fn start(universe: &mut Universe, life: &Arc<Life>) -> Self {
+    pub fn start(universe: &mut Universe, life: &Arc<Life>) -> Self {
         let (reader, writer) = universe.driver(life);
         let provider = universe.script.terms.dialect.name();
         let api = ApiInfo { provider: provider.into(), url: universe.url.to_string() };
@@ -410,6 +413,7 @@ impl Process {
         let keeping = Keeping {
             clock: Arc::new(universe.time),
             forgetful: false,
+            hold: (!universe.script.terms.hold.is_zero()).then(|| universe.script.terms.hold.try_into().unwrap()),
             ..Keeping::with(Faulty::new(universe.disk(), life), &format!("life {}", universe.lives))
         };
         let policy = Policy { allow_removals: true, allow_unsubscribe: true, ..Policy::default() };
@@ -450,7 +454,7 @@ impl Process {
         }
     }
 
-    async fn pass(&mut self, wanted: &Wanted) -> Result<Report, String> {
+    pub async fn pass(&mut self, wanted: &Wanted) -> Result<Report, String> {
         self.reconciler.observe(wanted).await.map_err(|error| error.to_string())?;
         let writer = self.writer.as_ref();
         let passed = self.reconciler.converge(wanted, None, writer, &Silent, &CancellationToken::new()).await;
