@@ -76,7 +76,7 @@ impl Reconciler {
     fn terms(&self) -> Option<Terms> {
         let within = self.freshness?.terms;
         self.terms_at.filter(|at| at.elapsed() < within)?;
-        let snapshot = self.snapshot.as_ref()?;
+        let snapshot = self.begun.as_ref().or(self.snapshot.as_ref())?;
         Some((snapshot.identity.clone(), snapshot.offer.clone()))
     }
 
