@@ -76,7 +76,7 @@ impl Board {
         let mut fleet = locked(&self.0.fleet).clone();
         let budget = self.budget();
         fleet.api.full_pass_seconds = budget.full_pass.map(|time| time.as_secs());
-        fleet.api.quota = (budget.limit > 0).then(|| QuotaStatus {
+        fleet.api.quota = (budget.limit > 0).then_some(QuotaStatus {
             limit: budget.limit,
             remaining: budget.remaining,
             reserve: budget.reserve,
