@@ -45,6 +45,8 @@ pub struct Reconciler {
     memory: Memory,
     keeper: Keeper,
     snapshot: Option<Snapshot>,
+    /// A look for whose details the quota did not suffice: it goes on where it ended.
+    begun: Option<Snapshot>,
     /// The ids that the last complete list showed.
     listed: BTreeSet<AccountId>,
     /// When the snapshot was read.
@@ -164,6 +166,7 @@ impl Reconciler {
             memory: Memory::default(),
             keeper: Keeper::new(keeping),
             snapshot: None,
+            begun: None,
             listed: BTreeSet::new(),
             read_at: Instant::now(),
             terms_at: None,

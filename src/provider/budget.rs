@@ -50,10 +50,8 @@ impl Class {
     pub(super) const fn patience(self) -> Duration {
         match self {
             Self::Person => Duration::ZERO,
-            Self::Finish | Self::Write => Duration::from_secs(90),
-            // A list that was begun is not thrown away for one page; and nobody waits long
-            // behind a look.
-            Self::Changed | Self::Background => Duration::from_secs(30),
+            // A look that was begun is not thrown away for one page.
+            Self::Finish | Self::Write | Self::Changed | Self::Background => Duration::from_secs(90),
         }
     }
 

@@ -97,15 +97,18 @@ impl Reconciler {
         let size = Size::of(snapshot, managed.len());
         let full_pass = self.freshness.map_or(Duration::ZERO, |f| f.full_pass(size, &self.reader.quota_use()));
         let must = self.keeper.to_be_read(&self.rolling);
-        let previous = self.snapshot.as_ref();
+        let previous = self.begun.as_ref().or(self.snapshot.as_ref());
         let (rolls, at_most) = (self.freshness.is_some(), self.freshness.map_or(Duration::ZERO, |f| f.details));
         let choice = Choice { previous, managed: &managed, must: &must, full_pass, at_most, rolls };
         let due = self.rolling.choose(snapshot, choice, Instant::now());
         let embedded = managed.iter().filter(|place| !due.contains(place)).filter(|_| size.embedded);
         let read: Vec<usize> = due.iter().chain(embedded).copied().collect();
-        read_details_of(reader, due, snapshot).await?;
+        let done = read_details_of(reader, due, snapshot).await;
         self.rolling.note(read.iter().map(|place| &snapshot.accounts[*place]), began, Instant::now());
-        Ok(())
+        // A fleet whose details are more than a window holds is read in several: what was read
+        // is not read again for what was not.
+        self.begun = done.is_err().then(|| snapshot.clone());
+        done
     }
 
     /// What was seen without details that were read earlier and that nothing vouches for: they
