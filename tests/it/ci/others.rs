@@ -24,13 +24,12 @@ fn job(forge: &Forge, world: &World, name: &str, sha: &str, base: Option<&str>) 
     forge.git(&folder, &["clone", "--quiet", &origin, "."]);
     forge.git(&folder, &["checkout", "--quiet", "--detach", sha]);
     // The push that records a snapshot goes to the forge by its address there.
-    let script = script(&pipeline, name)
-        .replace("https://bursar:$SNAPSHOT_PUSH_TOKEN@$CI_SERVER_HOST/$CI_PROJECT_PATH.git", &origin);
+    let script = script(&pipeline, name).replace("$CI_SERVER_URL/$CI_PROJECT_PATH.git", &origin);
     let mut command = Command::new("bash");
     command.args(["-eo", "pipefail", "-c", &script]).current_dir(&folder).env_clear();
     let bin = Path::new(env!("CARGO_BIN_EXE_bursar")).parent().unwrap();
     command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
-    command.env("CI", "true").env("HOME", forge.path().join("home"));
+    command.env("CI", "true").env("CI_SERVER_URL", "https://gitlab.example").env("HOME", forge.path().join("home"));
     for (name, value) in pipeline["variables"].as_object().unwrap() {
         command.env(name, value.as_str().unwrap());
     }
