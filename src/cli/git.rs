@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::{Reading, Source};
@@ -135,8 +135,6 @@ struct State {
     latest: Option<(CommitId, Arc<Loaded>)>,
     /// Why there is nothing newer.
     trouble: Option<String>,
-    /// The first look has ended.
-    looked: bool,
 }
 
 /// A branch that is followed. What it says is read from memory; [`GitSource::follow`] keeps
@@ -145,8 +143,7 @@ struct State {
 pub struct GitSource {
     judge: Arc<Mutex<Judge>>,
     interval: Duration,
-    strict: bool,
-    state: watch::Sender<State>,
+    state: Mutex<State>,
     news: Notify,
     hurry: Notify,
     delivered: Mutex<Option<CommitId>>,
@@ -157,7 +154,17 @@ pub struct GitSource {
 struct Judge {
     repository: Repository,
     load: LoadOptions,
+    strict: bool,
     journal: JournalId,
+}
+
+/// What a look brought.
+#[derive(Debug, Default)]
+struct Look {
+    /// What is in force from now on, where that is something else than before.
+    new: Option<(CommitId, Loaded)>,
+    /// Why it is not what the branch is at.
+    trouble: Option<String>,
 }
 
 impl GitSource {
@@ -169,12 +176,12 @@ impl GitSource {
         journal: JournalId,
         cancel: CancellationToken,
     ) -> Self {
-        let judge = Judge { repository: Repository::new(options, cancel), load: manifests.options(), journal };
+        let (load, strict) = (manifests.options(), manifests.strict);
+        let judge = Judge { repository: Repository::new(options, cancel), load, strict, journal };
         Self {
             judge: Arc::new(Mutex::new(judge)),
             interval,
-            strict: manifests.strict,
-            state: watch::Sender::new(State::default()),
+            state: Mutex::default(),
             news: Notify::new(),
             hurry: Notify::new(),
             delivered: Mutex::default(),
@@ -187,9 +194,12 @@ impl GitSource {
             let judge = Arc::clone(&self.judge);
             let look = move || judge.lock().unwrap_or_else(PoisonError::into_inner).look();
             let looked = tokio::task::spawn_blocking(look).await;
-            let looked = looked.unwrap_or_else(|_| Err("reading the repository stopped short, which is a bug".into()));
+            let looked = looked.unwrap_or_else(|_| Look {
+                trouble: Some("reading the repository stopped short, which is a bug".into()),
+                ..Look::default()
+            });
             // That a stop cut it short is no trouble with the repository.
-            self.take(if cancel.is_cancelled() { Ok(None) } else { looked });
+            self.take(if cancel.is_cancelled() { Look::default() } else { looked });
             tokio::select! {
                 () = tokio::time::sleep(self.interval) => {}
                 () = self.hurry.notified() => {}
@@ -198,20 +208,13 @@ impl GitSource {
         }
     }
 
-    fn take(&self, looked: Result<Option<(CommitId, Loaded)>, String>) {
-        let told = self.state.send_if_modified(|state| {
-            let before = (state.trouble.clone(), state.looked);
-            state.looked = true;
-            state.trouble = looked.as_ref().err().cloned();
-            let new = match looked {
-                Ok(Some((commit, loaded))) => {
-                    state.latest = Some((commit, Arc::new(loaded)));
-                    true
-                }
-                Ok(None) | Err(_) => false,
-            };
-            new || before != (state.trouble.clone(), state.looked)
-        });
+    fn take(&self, Look { new, trouble }: Look) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = new.is_some() || state.trouble != trouble;
+        state.trouble = trouble;
+        if let Some((commit, loaded)) = new {
+            state.latest = Some((commit, Arc::new(loaded)));
+        }
         if told {
             self.news.notify_one();
         }
@@ -219,15 +222,35 @@ impl GitSource {
 }
 
 impl Judge {
-    /// A new commit that is good as a whole.
-    fn look(&mut self) -> Result<Option<(CommitId, Loaded)>, String> {
-        let Some(Taken { commit, tree }) = self.repository.look(lock::NAME)? else { return Ok(None) };
+    /// A new commit that is good as a whole; at a start where the branch brings none, the
+    /// last good one that is on disk.
+    fn look(&mut self) -> Look {
+        let trouble = match self.repository.look(lock::NAME).and_then(|taken| self.take(taken)) {
+            Ok(new) => return Look { new, trouble: None },
+            Err(trouble) => trouble,
+        };
+        match self.repository.last_good(lock::NAME).and_then(|taken| self.take(taken)) {
+            Ok(new) => {
+                if let Some((commit, _)) = &new {
+                    let commit = commit.short();
+                    tracing::warn!(commit, "{trouble}; the last good commit is taken from the copy on this disk");
+                }
+                Look { new, trouble: Some(trouble) }
+            }
+            Err(why) => Look { new: None, trouble: Some(format!("{trouble}; of the copy on this disk: {why}")) },
+        }
+    }
+
+    /// Judges what a commit says; one that is good as a whole is kept.
+    fn take(&mut self, taken: Option<Taken>) -> Result<Option<(CommitId, Loaded)>, String> {
+        let Some(Taken { commit, tree }) = taken else { return Ok(None) };
         if let Some((file, text)) = &tree.beside {
             let file = format!("{} of the commit {}", inert(file), commit.short());
             lock::check_text(&file, text, &self.journal).map_err(|error| error.to_string())?;
         }
         let loaded = manifest::load(&tree.files, &self.load);
         refuse_nobody(&commit, &loaded)?;
+        refuse_if_strict(self.strict, &loaded)?;
         tell_submodules(&commit, &tree.submodules);
         self.repository.keep(&commit).map_err(|error| error.to_string())?;
         Ok(Some((commit, loaded)))
@@ -260,13 +283,14 @@ fn tell_submodules(commit: &CommitId, submodules: &[String]) {
 #[async_trait::async_trait]
 impl Source for GitSource {
     fn read(&self) -> Result<Option<Reading>, String> {
-        let mut state = self.state.subscribe();
-        // Read where blocking is allowed; only the very first look is waited for.
-        let state = tokio::runtime::Handle::current().block_on(state.wait_for(|state| state.looked));
-        let State { latest, trouble, .. } = state.map_or_else(|_| State::default(), |state| state.clone());
+        // Before the first look has ended there is nothing; it tells when it has.
+        let State { latest, trouble } = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((commit, loaded)) = latest.filter(|(commit, _)| delivered.as_ref() != Some(commit)) {
-            refuse_if_strict(self.strict, &loaded)?;
+            if trouble.is_some() {
+                // Told at the next reading, which is to be soon.
+                self.news.notify_one();
+            }
             *delivered = Some(commit.clone());
             let Loaded { wanted, findings, .. } = Loaded::clone(&loaded);
             let revision = Some(commit.as_str().to_owned());

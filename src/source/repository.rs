@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::domain::RepositoryName;
 use crate::domain::text::inert;
 
-use super::revision::git;
+use super::git_command::Git;
 
 /// Where the paths of manifests begin, and what that place is called wherever it is checked
 /// out.
@@ -47,7 +47,7 @@ pub enum RepositoryError {
 
 impl Repository {
     /// The repository that a folder lies in. It goes by the journal that its lock file names,
-    /// where there is one. Runs `git` as [`super::revision::of`] does. Blocks.
+    /// where there is one. Blocks.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -97,7 +97,7 @@ fn canonical(path: &Path) -> Result<PathBuf, RepositoryError> {
 }
 
 fn origin(root: &Path) -> Option<RepositoryName> {
-    let url = git(root, &["config", "--local", "--get", "remote.origin.url"])?;
+    let url = Git::at(root).text("config", &["--local", "--get", "remote.origin.url"]).ok()?;
     place_of(url.trim()).map(RepositoryName::Origin)
 }
 
@@ -120,10 +120,11 @@ fn place_of(url: &str) -> Option<String> {
 
 fn first_commits(root: &Path) -> Option<RepositoryName> {
     // What a shallow history begins with is where it was cut.
-    if git(root, &["rev-parse", "--is-shallow-repository"])?.trim() != "false" {
+    let git = Git::at(root);
+    if git.text("rev-parse", &["--is-shallow-repository"]).ok()? != "false" {
         return None;
     }
-    let listed = git(root, &["rev-list", "--max-parents=0", "HEAD"])?;
+    let listed = git.text("rev-list", &["--max-parents=0", "HEAD"]).ok()?;
     let commits: BTreeSet<&str> = listed.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let hex = |commit: &&str| commit.len() >= 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
     (!commits.is_empty() && commits.iter().all(hex))
@@ -132,6 +133,7 @@ fn first_commits(root: &Path) -> Option<RepositoryName> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::revision::git;
     use super::*;
 
     fn run(folder: &Path, args: &[&str]) {

@@ -29,7 +29,7 @@ impl Daemon {
         }
         self.board.read(self.reconciler.keeper().now());
         let reading = reading?;
-        self.ever_read = true;
+        let first = !std::mem::replace(&mut self.ever_read, true);
         self.unread = 0;
         watch.set(reading.watched);
         let stated = reading.revision.is_some();
@@ -58,7 +58,7 @@ impl Daemon {
         for client in &changed {
             self.reconciler.memory().forget(client);
         }
-        if leaving {
+        if leaving || first {
             Some(Scope::Everything(Class::Changed))
         } else if changed.is_empty() && !fewer {
             None
@@ -83,7 +83,11 @@ impl Daemon {
         self.board.fault(Fault::Source, &trouble, self.reconciler.keeper().now());
         if self.source_trouble.as_ref() != Some(&trouble) {
             let _in_force = self.span().entered();
-            tracing::warn!("{trouble}; every client's last good version stays in force");
+            if self.ever_read {
+                tracing::warn!("{trouble}; every client's last good version stays in force");
+            } else {
+                tracing::warn!("{trouble}; nothing is in force yet, so nothing is done");
+            }
             self.source_trouble = Some(trouble);
         }
         None

@@ -40,6 +40,8 @@ const SETTINGS: &[&str] = &[
     "http.followRedirects=false",
     "http.lowSpeedLimit=1",
     "http.lowSpeedTime=60",
+    "http.proxy=",
+    "http.sslVerify=true",
     "maintenance.auto=false",
     "pack.threads=1",
     "protocol.version=2",
@@ -290,9 +292,8 @@ impl Git {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        if let Some(repository) = &self.repository {
-            command.arg("--git-dir").arg(repository);
-        }
+        // Without one of ours git would look for one around the folder, and do what its settings say.
+        command.arg("--git-dir").arg(self.repository.as_deref().unwrap_or(Path::new("/dev/null")));
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt as _;

@@ -158,6 +158,11 @@ impl Mirror {
         let brought =
             init(git, &fresh, head).and_then(|()| bring(&git.clone().with_repository(&fresh), &fresh, wish, lock));
         match brought {
+            // It is refused; the old copy may hold what is in force.
+            Ok(brought) if !brought.descends => {
+                self.discard_fresh()?;
+                Ok(brought)
+            }
             Ok(brought) => {
                 self.discard()?;
                 fs::rename(&fresh, &repository).map_err(of_mirror(&self.folder))?;

@@ -134,6 +134,24 @@ impl Repository {
         })
     }
 
+    /// The last good commit as an earlier process left it on disk, judged anew with its
+    /// signature, for where the branch brings nothing that is to be taken; `None` where there
+    /// is none, and once a commit is in force here. Blocks.
+    ///
+    /// # Errors
+    /// It does not hold any more, and why.
+    pub fn last_good(&self, beside: &str) -> Result<Option<Taken>, Refusal> {
+        if self.current.is_some() {
+            return Ok(None);
+        }
+        let judged = || {
+            let Some(good) = self.mirror.good()? else { return Ok(None) };
+            let _lock = self.mirror.lock(self.options.limits.time, &self.cancel)?;
+            self.judge(&good, beside).map(Some)
+        };
+        judged().map_err(|error: GitError| error.to_string())
+    }
+
     /// From now on the commit is the last good one, on disk too.
     ///
     /// # Errors

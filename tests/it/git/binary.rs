@@ -175,7 +175,7 @@ async fn the_token_of_a_server_that_repeats_it_is_nowhere() {
     command.env("PATH", &words.path);
     command.env("GIT_TRACE", "1").env("GIT_CURL_VERBOSE", "1").env("GIT_TRACE_CURL", "1");
     let mut daemon = Running::start(command);
-    daemon.wait_for("last good version stays in force", SOON);
+    daemon.wait_for("nothing is in force yet, so nothing is done", SOON);
     let sent = served.seen().last().unwrap().1.clone().unwrap();
     let (_, _, log) = daemon.stop();
     let words = words.told();

@@ -98,6 +98,23 @@ async fn a_pack_that_stops_half_way_is_given_up_on_and_fetched_again() {
     look_once(options(&served.url(), mirrors.path())).await.unwrap().unwrap();
 }
 
+/// Somebody else's settings lie around the folder of copies: a working directory inside of a clone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_around_the_copy_decides_nothing() {
+    let (repo, other) = (Repo::with(&[("a.yaml", "a")]), Repo::with(&[("a.yaml", "elsewhere")]));
+    let (served, elsewhere) = (Served::start(&repo).await, Served::start(&other).await);
+    let origin = |served: &Served| served.url().replace("work/.git", "");
+    let around = Repo::with(&[("x", "x")]);
+    around.git(&["config", &format!("url.{}.insteadOf", origin(&elsewhere)), &origin(&served)]);
+    around.git(&["config", "http.proxy", &origin(&elsewhere)]);
+    around.git(&["config", "http.sslVerify", "false"]);
+    served.set(Manner::Ask(HEADER.to_owned()));
+    let options = with_token(&served.url(), &around.path().join(".bursar/git"), TOKEN);
+    let taken = look_once(options).await.unwrap().unwrap();
+    assert_eq!(files(&taken), [("a.yaml".into(), "a".into())]);
+    assert_eq!(elsewhere.seen(), []);
+}
+
 /// Whether a file below a folder holds a text.
 fn holds(folder: &Path, text: &str) -> bool {
     std::fs::read_dir(folder).unwrap().any(|entry| {

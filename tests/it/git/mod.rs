@@ -5,6 +5,7 @@ mod follow;
 mod hostile;
 mod http;
 pub mod repo;
+mod restart;
 mod signed;
 
 use std::path::Path;

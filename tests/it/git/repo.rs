@@ -154,6 +154,8 @@ pub enum Manner {
     Echo,
     /// Sends so much of the pack, and then nothing more.
     Stall(usize),
+    /// Never answers.
+    Hang,
 }
 
 /// `METHOD path?query`, and what stood in `Authorization`.
@@ -196,7 +198,7 @@ impl Served {
         *self.manner.lock().unwrap() = manner;
     }
 
-    /// How many answers stopped half way.
+    /// How many answers stopped half way, or never began.
     pub fn stalled(&self) -> usize {
         self.stalled.load(Ordering::SeqCst)
     }
@@ -227,6 +229,10 @@ async fn answer(State(served): State<Served>, request: Request<Body>) -> Respons
         Manner::Echo => {
             let text = format!("you sent {}\n", given.unwrap_or_default());
             return (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/plain")], text).into_response();
+        }
+        Manner::Hang => {
+            served.stalled.fetch_add(1, Ordering::SeqCst);
+            return std::future::pending().await;
         }
         Manner::Serve | Manner::Ask(_) | Manner::Stall(_) => {}
     }

@@ -62,7 +62,7 @@ async fn while_the_manifests_cannot_be_read_it_is_not_ready_and_asks_for_more_ti
     let mut command = world.command(&["run", "clients", "--poll", "200ms"]);
     command.env("NOTIFY_SOCKET", &path);
     let mut daemon = Running::start(command);
-    daemon.wait_for("last good version stays in force", SOON);
+    daemon.wait_for("nothing is in force yet, so nothing is done", SOON);
     let heard = until(&socket, "the manifests cannot be read");
     assert!(!heard.contains("READY=1") && heard.contains("EXTEND_TIMEOUT_USEC=30000000\n"), "{heard}");
     world.write("clients/acme.yaml", &crate::support::manifest("acme", &[]));
