@@ -6,7 +6,6 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::controller::Reconciler;
-use crate::domain::mask;
 use crate::notify::{digest, digest_json, digest_text};
 
 use super::api::ApiArgs;
@@ -68,8 +67,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
     let offer = reconciler.offer().ok_or_else(nothing)?;
     let digest = digest(&plan, offer, &reconciler.keeper().open_since(), Timestamp::now());
     ui.out(&match args.output {
-        Output::Text if args.mask_emails => mask(&digest_text(&digest)),
-        Output::Text => digest_text(&digest),
+        Output::Text => digest_text(&digest, args.mask_emails),
         Output::Json => format!("{:#}\n", digest_json(&digest, args.mask_emails)),
     });
     Ok(ExitCode::SUCCESS)

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controller::{Ask, Board, Tally};
 use crate::domain::MachineClock;
 use crate::journal::Journal;
-use crate::web::{Arrived, GitHooks, Hooks, Names, Secret, SecretError, Site, site};
+use crate::web::{Bounds, GitHooks, Hooks, Names, Secret, SecretError, Site, site};
 
 use super::error::CliError;
 
@@ -125,15 +125,7 @@ pub async fn serve(
         Arc::new(Hooks::new(secret, journal, urls, Arc::new(MachineClock), hint))
     });
     let app = site(Site { boards, tally, clock: Arc::new(MachineClock), names, hooks, git });
-    let service = app.into_make_service_with_connect_info::<Arrived>();
-    tokio::select! {
-        served = async { axum::serve(socket, service).await } => {
-            if let Err(error) = served {
-                tracing::error!(%error, "nothing is served any more");
-            }
-        }
-        () = cancel.cancelled() => {}
-    }
+    crate::web::serve(socket, app, Bounds::default(), cancel).await;
 }
 
 /// Asks every fleet to look. Any wish that is there is as good, and there must be room for the

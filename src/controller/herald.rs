@@ -176,7 +176,7 @@ impl Herald {
         let now = reconciler.keeper().now();
         let due = daily.latest(now);
         let kept = reconciler.keeper().watermark(DIGEST).and_then(|last| last.parse().ok());
-        match self.told.max(kept) {
+        match last_told([self.told, kept], now) {
             Some(last) if last >= due => return,
             // The first one is due at the next time, not at the first start.
             None if now.duration_since(due) > SignedDuration::from_mins(5) => return,
@@ -190,5 +190,25 @@ impl Herald {
         let digest = digest(&plan, offer, &reconciler.keeper().open_since(), now);
         tell.digest(&digest, self.fleet.as_deref());
         self.told = Some(now);
+    }
+}
+
+/// When a digest was last told. A time to come was written by a clock that was wrong, and would
+/// silence every digest until then.
+fn last_told(told: [Option<Timestamp>; 2], now: Timestamp) -> Option<Timestamp> {
+    told.into_iter().flatten().filter(|told| *told <= now).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_of_a_time_to_come_silences_none() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (past, now, to_come) = (at("2026-11-24T09:00:00Z"), at("2026-11-25T09:00:00Z"), at("2036-01-01T00:00:00Z"));
+        assert_eq!(last_told([None, Some(to_come)], now), None);
+        assert_eq!(last_told([Some(past), Some(to_come)], now), Some(past));
+        assert_eq!(last_told([Some(now), Some(past)], now), Some(now));
     }
 }

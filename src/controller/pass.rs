@@ -253,11 +253,11 @@ impl Reconciler {
         let Some((known, clocks)) = self.known(wanted, false) else { return Ok(()) };
         let now = self.keeper.now();
         let mut due: BTreeMap<ClientName, Instant> = BTreeMap::new();
-        for (series, until) in &known.held {
+        for (thought, until) in &known.held {
             let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
             // A little later, so that it is over by the clock that says so.
             let at = Instant::now() + left + Duration::from_millis(10);
-            due.entry(series.client.clone()).and_modify(|first| *first = at.min(*first)).or_insert(at);
+            due.entry(thought.client.clone()).and_modify(|first| *first = at.min(*first)).or_insert(at);
         }
         self.memory.hold(due);
         self.keeper.remember(wanted, only, plan, &clocks).await

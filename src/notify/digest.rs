@@ -51,8 +51,24 @@ pub struct Waits {
     pub since: Option<Timestamp>,
     /// Whom to remind.
     pub person: Option<Email>,
-    /// A message to them, ready to send.
-    pub letter: Option<String>,
+    /// What to write to them.
+    pub letter: Option<Letter>,
+}
+
+/// A message, ready to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// With the address of whoever gets it.
+    pub clear: String,
+    /// Without it, for those who may not know it: a mask in it could not be sent.
+    pub masked: String,
+}
+
+impl Letter {
+    fn shown(&self, masked: bool) -> String {
+        // Somebody else's address may stand in the name of the account.
+        if masked { mask(&self.masked) } else { self.clear.clone() }
+    }
 }
 
 /// Something that a person must do.
@@ -164,18 +180,22 @@ fn wait(
 }
 
 /// What to write to somebody on whom it waits.
-fn letter(api: &ApiInfo, account: &str, person: &Email, reason: Reason) -> String {
+fn letter(api: &ApiInfo, account: &str, person: &Email, reason: Reason) -> Letter {
     let (service, signup) = service(api);
-    if reason == Reason::AwaitingAcceptance {
-        return format!(
-            "Hello, you have been invited to the account \"{account}\" at {service}, by mail to {person}. Please open \
+    let text = |invited: &str, address: &str| match reason {
+        Reason::AwaitingAcceptance => format!(
+            "Hello, you have been invited to the account \"{account}\" at {service}, by mail{invited}. Please open \
              that mail and accept the invitation; look among the spam if it is not there. Thank you."
-        );
+        ),
+        _ => format!(
+            "Hello, we would like to give you access to the account \"{account}\" at {service}. Please sign up at \
+             {signup} with {address}. You are added by itself, within an hour of that. Thank you."
+        ),
+    };
+    Letter {
+        clear: text(&format!(" to {person}"), &format!("this very address, {person}")),
+        masked: text("", "the very address that this came to"),
     }
-    format!(
-        "Hello, we would like to give you access to the account \"{account}\" at {service}. Please sign up at {signup} \
-         with this very address, {person}. You are added by itself, within an hour of that. Thank you."
-    )
 }
 
 /// What the service is called, and where people sign up.
@@ -244,8 +264,9 @@ fn seats(idle: &mut Idle, account: &AccountPlan, offer: &Offer) {
     }
 }
 
-/// The digest for people.
-pub fn digest_text(digest: &Digest) -> String {
+/// The digest for people; `masked` shows emails so that people are told apart and not named,
+/// and letters without them.
+pub fn digest_text(digest: &Digest, masked: bool) -> String {
     let Digest { at, clients, in_sync, waits, acts, idle } = digest;
     let mut out = format!(
         "bursar, {}: {in_sync} of {clients} clients in sync, {} waiting, {} for a person to act on\n",
@@ -264,9 +285,12 @@ pub fn digest_text(digest: &Digest) -> String {
         let id = account.as_ref().map_or_else(String::new, |id| format!(" (account {id})"));
         let _ = writeln!(out, "  {client}{id}: {what} ({reason:?}{})", age(*since, *at));
         if let (Some(person), Some(letter)) = (person, letter) {
-            let _ = writeln!(out, "    remind {person}: {letter}");
+            let _ = writeln!(out, "    remind {person}: {}", letter.shown(masked));
         }
     });
+    if masked && waits.iter().any(|waits| waits.letter.is_some()) {
+        out.push_str("  bursar digest tells whom to write to, and has the letters with their addresses\n");
+    }
     let Idle { invited, spare, unmanaged } = idle;
     let lines = [
         (invited, "seat of somebody who has not accepted", "seats of people who have not accepted"),
@@ -281,7 +305,7 @@ pub fn digest_text(digest: &Digest) -> String {
             }
         }
     }
-    out
+    if masked { mask(&out) } else { out }
 }
 
 fn section<T>(out: &mut String, title: &str, all: &[T], line: impl Fn(&mut String, &T)) {
@@ -353,7 +377,7 @@ struct WaitsJson {
     since: Option<String>,
     /// Whom to remind.
     person: Option<String>,
-    /// A message to them, ready to send.
+    /// A message to them, ready to send; without their address where emails are masked.
     letter: Option<String>,
 }
 
@@ -380,7 +404,8 @@ impl From<Owed> for OwedJson {
     }
 }
 
-/// The digest for programs; `masked` shows emails so that people are told apart and not named.
+/// The digest for programs; `masked` shows emails so that people are told apart and not named,
+/// and letters without them.
 pub fn digest_json(digest: &Digest, masked: bool) -> Value {
     let Digest { at, clients, in_sync, waits, acts, idle } = digest;
     let shown = |text: &str| if masked { mask(text) } else { text.to_owned() };
@@ -410,7 +435,7 @@ pub fn digest_json(digest: &Digest, masked: bool) -> Value {
                 message: shown(what),
                 since: since.map(|since| since.to_string()),
                 person: person.as_ref().map(|person| shown(person.as_str())),
-                letter: letter.as_deref().map(shown),
+                letter: letter.as_ref().map(|letter| letter.shown(masked)),
             })
             .collect(),
         idle: IdleJson { invited: idle.invited.into(), spare: idle.spare.into(), unmanaged: idle.unmanaged.into() },

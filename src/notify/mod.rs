@@ -12,7 +12,7 @@ mod payload;
 
 pub use address::{Address, AddressError, Format};
 pub use courier::{Counters, Pace, SetupError};
-pub use digest::{Acts, Digest, Idle, Owed, Waits, digest, digest_json, digest_json_schema, digest_text};
+pub use digest::{Acts, Digest, Idle, Letter, Owed, Waits, digest, digest_json, digest_json_schema, digest_text};
 pub use github::{CommitState, Repository, RepositoryError, description};
 pub use note::{Kind, Named, Note, Severity};
 pub use outbox::{Outbox, Tell};

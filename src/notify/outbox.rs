@@ -10,7 +10,6 @@ use super::digest::{Digest, digest_json, digest_text};
 use super::github::{CommitState, Repository};
 use super::note::Note;
 use super::payload::{note_json, note_text, slack};
-use crate::domain::mask;
 
 /// Somebody to tell.
 pub trait Tell: Send + Sync + std::fmt::Debug {
@@ -85,7 +84,7 @@ impl Tell for Outbox {
         if let Some(fleet) = fleet {
             json["fleet"] = fleet.into();
         }
-        self.tell(&json, &mask(&digest_text(digest)));
+        self.tell(&json, &digest_text(digest, true));
     }
 
     fn commit(&self, commit: &str, state: CommitState, description: &str) {

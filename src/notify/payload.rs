@@ -1,5 +1,5 @@
 //! A note as its receivers take it. Emails are masked, and nothing that a stranger wrote can
-//! mention anybody or make a link.
+//! mention anybody or make a link in a text that a chat shows.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -49,7 +49,8 @@ struct NoteJson {
     since: String,
     /// How often it came and went since it was last told.
     times: u32,
-    /// The same in one text.
+    /// The same in one text, made for chats: `&`, `<` and `>` are escaped, and what would
+    /// mention somebody or make a link is taken apart.
     text: String,
 }
 
@@ -91,7 +92,7 @@ pub fn note_json(note: &Note) -> Value {
         at: at.to_string(),
         since: since.to_string(),
         times: *times,
-        text: note_text(note),
+        text: harmless(&note_text(note)),
     };
     serde_json::to_value(json).expect("text keys and plain values only, which always serialise")
 }
@@ -139,24 +140,45 @@ fn masked(text: &str) -> String {
     format!("{cut}...")
 }
 
-/// A text as Slack and those who took over its form read it: `&`, `<` and `>` are escaped, so
-/// that `<!channel>` and links are text; formatting and previews are off; and a plain `@here`,
-/// which others understand, is taken apart.
+/// A text as Slack and those who took over its form read it; formatting and previews are off.
 pub fn slack(text: &str) -> Value {
+    let text = harmless(text);
+    json!({ "text": text, "mrkdwn": false, "link_names": false, "unfurl_links": false, "unfurl_media": false })
+}
+
+/// A text that a chat shows and does nothing else with. `&`, `<` and `>` are escaped, so that
+/// `<!channel>` and `<URL|words>` are text. What others make a mention or a link of is taken
+/// apart by a space without width: behind every `@` and `~`, for some find `@channel` even in
+/// the mask of an address; and within `](`, `://` and `www.`.
+fn harmless(text: &str) -> String {
+    const APART: char = '\u{200b}';
     let mut safe = String::with_capacity(text.len());
-    let mut before = ' ';
-    for c in text.chars() {
+    let mut word = String::new();
+    for (at, c) in text.char_indices() {
+        let next = &text[at + c.len_utf8()..];
         match c {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
-            // An address has something before its `@`.
-            '@' if !before.is_alphanumeric() && before != '*' => safe.push_str("@\u{200b}"),
             other => safe.push(other),
         }
-        before = c;
+        let parts = match c {
+            '@' | '~' => true,
+            ']' => next.starts_with('('),
+            ':' => next.starts_with("//"),
+            '.' => word.eq_ignore_ascii_case("www"),
+            _ => false,
+        };
+        if parts {
+            safe.push(APART);
+        }
+        if c.is_alphanumeric() {
+            word.push(c);
+        } else {
+            word.clear();
+        }
     }
-    json!({ "text": safe, "mrkdwn": false, "link_names": false, "unfurl_links": false, "unfurl_media": false })
+    safe
 }
 
 #[cfg(test)]
@@ -166,12 +188,39 @@ mod tests {
     #[test]
     fn nothing_in_a_text_mentions_anybody_or_makes_a_link() {
         for (text, safe) in [
-            ("<!channel> & <https://evil.example|x>", "&lt;!channel&gt; &amp; &lt;https://evil.example|x&gt;"),
-            ("@channel (@here) @all", "@\u{200b}channel (@\u{200b}here) @\u{200b}all"),
-            ("j***@acme.example#3f2a1c", "j***@acme.example#3f2a1c"),
+            ("<!channel> & <evil.example|x>", "&lt;!channel&gt; &amp; &lt;evil.example|x&gt;"),
+            ("@channel (@here) @all *@here", "@|channel (@|here) @|all *@|here"),
+            ("x***@channel y***@here.example#3f2a1c", "x***@|channel y***@|here.example#3f2a1c"),
             ("&lt;!here&gt;", "&amp;lt;!here&amp;gt;"),
+            ("https://evil.example and www.evil.example", "https:|//evil.example and www.|evil.example"),
+            ("(WWW.evil.example) awww.", "(WWW.|evil.example) awww."),
+            ("[pay](evil) ![x](y) ~town-square", "[pay]|(evil) ![x]|(y) ~|town-square"),
+            ("Société Générale, 29.00 a month: [x] (y)", "Société Générale, 29.00 a month: [x] (y)"),
         ] {
+            let safe = safe.replace('|', "\u{200b}").replace(".example\u{200b}x", ".example|x");
             assert_eq!(slack(text)["text"], safe, "{text}");
         }
+    }
+
+    #[test]
+    fn the_text_beside_the_json_does_nothing_either_and_the_rest_is_as_it_is() {
+        let note = Note {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            kind: Kind::Blocked,
+            reason: None,
+            recovered: false,
+            fleet: None,
+            clients: Vec::new(),
+            message: "account \"*@here [a](https://evil.example) <!all>\"".to_owned(),
+            next: None,
+            revision: None,
+            since: jiff::Timestamp::UNIX_EPOCH,
+            times: 1,
+        };
+        let json = note_json(&note);
+        assert_eq!(json["text"], slack(&note_text(&note))["text"]);
+        let text = "Act: account \"*@|here [a]|(https:|//evil.example) &lt;!all&gt;\"";
+        assert_eq!(json["text"], text.replace('|', "\u{200b}"));
+        assert_eq!(json["message"], note.message);
     }
 }

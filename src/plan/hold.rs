@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::domain::{Access, ClientName};
+use crate::domain::{Access, ClientName, Role};
+use crate::provider::NewPlan;
 
 use super::decide::Draft;
-use super::known::Series;
+use super::known::OpKind;
 use super::tree::{Action, ActionState, Op, Plan, Reason};
 
 /// Whether an action is held: it costs money, gives access, or takes away what is not given
@@ -46,12 +47,12 @@ pub fn clocks(plan: &Plan) -> Clocks {
             if coming && matches!(action.op, Op::SetSeats { .. }) {
                 continue;
             }
-            let series = Series::of(client, &action.op);
+            let thought = Thought::of(client, &action.op);
             match action.state {
-                ActionState::Planned => clocks.run.push(series),
-                ActionState::Waiting | ActionState::Failed => clocks.stay.push(series),
+                ActionState::Planned => clocks.run.push(thought),
+                ActionState::Waiting | ActionState::Failed => clocks.stay.push(thought),
                 ActionState::Blocked if !matches!(action.reason, Some(Reason::Frozen | Reason::GuardRail)) => {
-                    clocks.stay.push(series);
+                    clocks.stay.push(thought);
                 }
                 ActionState::Blocked | ActionState::Applied | ActionState::Manual | ActionState::Skipped => {}
             }
@@ -60,30 +61,78 @@ pub fn clocks(plan: &Plan) -> Clocks {
     clocks
 }
 
+/// What is thought over: all that a person would want to read again before it goes ahead.
+/// Finer than a [`super::Series`], for which it is the same deed to add somebody with more
+/// access or to make an account with a dearer plan: whoever edits that has their time anew.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Thought {
+    /// The client's name in the manifests.
+    pub client: ClientName,
+    /// What is done.
+    pub kind: OpKind,
+    /// To whom and on which terms: access, role, plan, seats, and the name of a new account.
+    pub terms: String,
+}
+
+impl Thought {
+    /// What is thought over with an action of a client.
+    pub fn of(client: &ClientName, op: &Op) -> Self {
+        let terms = match op {
+            Op::CreateAccount { name, email: _, plan } => {
+                let plan = plan.as_ref().map(|NewPlan { plan, seats }| (plan.as_str(), seats.unwrap_or_default()));
+                let (plan, seats) = plan.unwrap_or_default();
+                format!("{plan}/{seats}/{name}")
+            }
+            Op::AddMember { email, access, role } => {
+                let role = role.as_ref().map_or("", Role::as_str);
+                format!("{}/{access}/{role}", email.key())
+            }
+            Op::SetAccess { id: _, email, from: _, to, role } => {
+                let role = role.as_ref().map_or("", Role::as_str);
+                format!("{}/{to}/{role}", email.key())
+            }
+            // These say all of it already.
+            Op::UpdateAccount { .. }
+            | Op::Subscribe { .. }
+            | Op::ChangePlan { .. }
+            | Op::SetSeats { .. }
+            | Op::RemoveMember { .. }
+            | Op::Unsubscribe { .. } => op.argument(),
+        };
+        Self { client: client.clone(), kind: op.kind(), terms }
+    }
+
+    /// The key of its time in the journal.
+    pub fn key(&self) -> String {
+        let Self { client, kind, terms } = self;
+        format!("{client}/{kind:?}/{terms}")
+    }
+}
+
 /// Whose time runs, by a plan that is made without holding anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Clocks {
     /// Planned: their time begins, or goes on.
-    pub run: Vec<Series>,
+    pub run: Vec<Thought>,
     /// Not planned now, and still wanted: their time is kept where it began.
-    pub stay: Vec<Series>,
+    pub stay: Vec<Thought>,
 }
 
 /// Holds what is held, and whatever of the same client comes with it: of one client nothing
 /// that costs or grants goes ahead piecemeal.
-pub(super) fn keep(drafts: &mut [Draft<'_>], held: &BTreeMap<Series, Timestamp>) {
+pub(super) fn keep(drafts: &mut [Draft<'_>], held: &BTreeMap<Thought, Timestamp>) {
     if held.is_empty() {
         return;
     }
     for draft in drafts {
         let client: &ClientName = &draft.client.name;
         let planned = draft.actions.iter().filter(|action| action.is_planned());
-        let ours = planned.filter_map(|action| held.get(&Series::of(client, &action.op)));
+        let ours = planned.filter_map(|action| held.get(&Thought::of(client, &action.op)));
         let Some(until) = ours.max().copied() else { continue };
         let creation = draft.actions.iter().any(|action| {
             action.is_planned()
                 && matches!(action.op, Op::CreateAccount { .. })
-                && held.contains_key(&Series::of(client, &action.op))
+                && held.contains_key(&Thought::of(client, &action.op))
         });
         for action in draft.actions.iter_mut().filter(|action| action.is_planned()) {
             if creation || waits_along(action) {

@@ -44,7 +44,7 @@ pub struct Known {
     /// What was said of members, by account. It counts only where they cannot be read.
     pub words: BTreeMap<AccountId, Words>,
     /// What is held for second thoughts, and until when; only what still is.
-    pub held: BTreeMap<Series, Timestamp>,
+    pub held: BTreeMap<super::Thought, Timestamp>,
     /// What was so of each client when it was last seen to be as wanted; `None` where no
     /// journal tells.
     pub applied: Option<BTreeMap<ClientName, Applied>>,

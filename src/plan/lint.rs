@@ -9,7 +9,7 @@ use crate::manifest::{Client, Membership};
 use crate::provider::{Capability, Member, MemberState, PlanOffer};
 
 use super::decide::Inputs;
-use super::known::Series;
+use super::hold::Thought;
 use super::policy::{MaxRemovals, Policy};
 use super::snapshot::ObservedAccount;
 use super::tree::{AccountPlan, AccountState, Action, ActionState, Op, Plan};
@@ -192,7 +192,7 @@ fn check_order(account: &AccountPlan, say: &mut impl FnMut(String)) {
 
 /// Nothing is done before its time to be held is over.
 fn check_held(account: &AccountPlan, client: &Client, world: &World<'_>, say: &mut impl FnMut(String)) {
-    let held = |action: &&Action| world.inputs.known.held.contains_key(&Series::of(&client.name, &action.op));
+    let held = |action: &&Action| world.inputs.known.held.contains_key(&Thought::of(&client.name, &action.op));
     if let Some(action) = account.actions.iter().filter(|action| planned(action)).find(held) {
         say(format!("{:?} is planned while it is held", action.op.kind()));
     }

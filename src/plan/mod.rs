@@ -31,7 +31,7 @@ pub use checked::checked;
 pub use cost::{list_price, monthly_change};
 pub use decide::{Inputs, may_adopt, plan, state_of};
 pub use digest::of_wanted as wanted_digest;
-pub use hold::{Clocks, clocks, is_held_first};
+pub use hold::{Clocks, Thought, clocks, is_held_first};
 pub use known::{
     ActionKey, Known, Matter, OldPrice, OpKind, RailMemory, Says, Series, Undone, Unsettled, Vanished, Verdict,
     VerdictState, Weight, Whose, Word, Words,

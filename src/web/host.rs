@@ -4,23 +4,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use axum::serve::IncomingStream;
-use tokio::net::TcpListener;
 
 /// The address of this machine that a connection came to.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrived(pub Option<SocketAddr>);
-
-impl Connected<IncomingStream<'_, TcpListener>> for Arrived {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self(stream.io().local_addr().ok())
-    }
-}
 
 /// The names under which the page is served, beside loopback's and the address itself.
 #[derive(Debug, Clone, Default)]

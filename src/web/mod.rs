@@ -8,6 +8,7 @@ mod host;
 pub mod metrics;
 mod page;
 mod secret;
+mod serve;
 mod site;
 
 pub use dnsimple::{Delivery, NotJson};
@@ -16,6 +17,7 @@ pub use hooks::{Hooks, router};
 pub use host::{Arrived, Names};
 pub use page::page;
 pub use secret::{Secret, SecretError};
+pub use serve::{Bounds, serve};
 pub use site::{Site, site};
 
 /// The path of DNSimple's receiver, before the secret.

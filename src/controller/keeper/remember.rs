@@ -10,7 +10,7 @@ use super::{Keeper, Recall};
 use crate::domain::{ClientName, Money, PlanId};
 use crate::journal::{Book, Fact, FactKind, JournalError};
 use crate::manifest::{Client, Wanted};
-use crate::plan::{Action, ActionState, Applied, Clocks, Marks, OldPrice, Plan, Series, applied};
+use crate::plan::{Action, ActionState, Applied, Clocks, Marks, OldPrice, Plan, Series, Thought, applied};
 use crate::provider::Offer;
 
 /// A change of a list price is news for so long.
@@ -53,19 +53,19 @@ impl Keeper {
     }
 
     /// What is still held of what would be planned, and until when.
-    pub fn held(&self, clocks: &Clocks) -> BTreeMap<Series, Timestamp> {
+    pub fn held(&self, clocks: &Clocks) -> BTreeMap<Thought, Timestamp> {
         let Some(book) = &self.book else { return BTreeMap::new() };
         let facts = book.facts(FactKind::Held);
         let now = self.now();
-        let until = |series: &Series| {
-            let fact = facts.get(&key_of_deed(series));
+        let until = |thought: &Thought| {
+            let fact = facts.get(&thought.key());
             match self.keeping.hold {
                 Some(hold) => fact.map_or(now, |fact| fact.since).saturating_add(hold).ok(),
                 // What a daemon beside us holds.
                 None => fact.and_then(|fact| fact.value.parse().ok()),
             }
         };
-        let held = clocks.run.iter().filter_map(|series| Some((series.clone(), until(series)?)));
+        let held = clocks.run.iter().filter_map(|thought| Some((thought.clone(), until(thought)?)));
         held.filter(|(_, until)| now < *until).collect()
     }
 
@@ -135,15 +135,15 @@ impl Keeper {
         let known = book.facts(FactKind::Held);
         let mut stays = BTreeSet::new();
         if let Some(hold) = self.keeping.hold {
-            for series in &clocks.run {
-                let key = key_of_deed(series);
-                if ours(&series.client) && !known.contains_key(&key) {
+            for thought in &clocks.run {
+                let key = thought.key();
+                if ours(&thought.client) && !known.contains_key(&key) {
                     let until = self.now().saturating_add(hold).unwrap_or(Timestamp::MAX);
                     facts.push(book.fact(FactKind::Held, key.as_str(), until.to_string()));
                 }
                 stays.insert(key);
             }
-            stays.extend(clocks.stay.iter().map(key_of_deed));
+            stays.extend(clocks.stay.iter().map(Thought::key));
         }
         let gone = known.into_keys().filter(|key| !stays.contains(key) && ours_by_key(key));
         forget.extend(gone.map(|key| (FactKind::Held, key)));

@@ -45,7 +45,7 @@ fn it_tells_what_waits_whom_to_remind_what_to_do_and_what_that_costs() {
         ("gamma/UpdateAccount//dns+gamma@agency.example".to_owned(), "2026-11-25T07:00:00Z".parse().unwrap()),
     ]);
     let digest = of(&agency(), &since);
-    insta::assert_snapshot!(digest_text(&digest), @r#"
+    insta::assert_snapshot!(digest_text(&digest, false), @r#"
     bursar, 2026-11-25: 0 of 3 clients in sync, 2 waiting, 1 for a person to act on
 
     A person must act
@@ -72,9 +72,30 @@ fn it_tells_what_waits_whom_to_remind_what_to_do_and_what_that_costs() {
 }
 
 #[test]
+fn masked_its_letters_have_no_address_and_can_be_sent_as_they_are() {
+    let digest = of(&agency(), &BTreeMap::new());
+    let text = digest_text(&digest, true);
+    let waiting = text.split("\n\n").find(|part| part.starts_with("Waiting")).unwrap();
+    insta::assert_snapshot!(waiting, @r#"
+    Waiting
+      acme (account 1): add j***@acme.example#cd5dec with full access (AwaitingSignup)
+        remind j***@acme.example#cd5dec: Hello, we would like to give you access to the account "Acme" at DNSimple. Please sign up at https://dnsimple.com/signup with the very address that this came to. You are added by itself, within an hour of that. Thank you.
+      beta (account 2): add b***@beta.example#23dcec with full access (AwaitingAcceptance)
+        remind b***@beta.example#23dcec: Hello, you have been invited to the account "Beta" at DNSimple, by mail. Please open that mail and accept the invitation; look among the spam if it is not there. Thank you.
+      bursar digest tells whom to write to, and has the letters with their addresses
+    "#);
+    let json = digest_json(&digest, true);
+    for waits in json["waits"].as_array().unwrap() {
+        let letter = waits["letter"].as_str().unwrap();
+        assert!(!letter.contains("***") && !letter.contains('@'), "{letter}");
+        assert!(text.contains(letter), "{letter}");
+    }
+}
+
+#[test]
 fn where_nothing_waits_it_is_one_line() {
     let world = World::in_agreement(vec![client("acme", &[JANE])]);
-    insta::assert_snapshot!(digest_text(&of(&world, &BTreeMap::new())), @"bursar, 2026-11-25: 1 of 1 clients in sync, 0 waiting, 0 for a person to act on");
+    insta::assert_snapshot!(digest_text(&of(&world, &BTreeMap::new()), false), @"bursar, 2026-11-25: 1 of 1 clients in sync, 0 waiting, 0 for a person to act on");
 }
 
 #[test]

@@ -67,9 +67,9 @@ impl Receiver {
         self.got()
     }
 
-    /// The texts of what it got.
+    /// The texts of what it got, as they are seen: without the spaces that have no width.
     pub fn texts(&self) -> Vec<String> {
-        self.got().iter().map(|got| got.body["text"].as_str().unwrap_or_default().to_owned()).collect()
+        self.got().iter().map(|got| got.body["text"].as_str().unwrap_or_default().replace('\u{200b}', "")).collect()
     }
 }
 

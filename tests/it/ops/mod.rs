@@ -3,6 +3,7 @@
 
 mod alerts;
 mod board;
+mod connections;
 mod logs;
 mod page;
 mod pushes;

@@ -1,12 +1,13 @@
 //! What is held for second thoughts, why an account differs from its manifest, and prices
 //! that changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bursar::domain::{Access, ClientName, Money, PlanId};
+use bursar::domain::{Access, AccountName, ClientName, Money, PlanId, Role};
 use bursar::manifest::Membership;
 use bursar::plan::render::{self, TextOptions};
-use bursar::plan::{Applied, Cause, OldPrice, Plan, Series, applied, clocks};
+use bursar::plan::{Applied, Cause, OldPrice, Op, Plan, Thought, applied, clocks};
+use bursar::provider::NewPlan;
 use jiff::Timestamp;
 
 use super::world::{TEAMS, World, client, email, member, short};
@@ -82,13 +83,42 @@ fn a_plan_that_does_what_is_held_is_refused() {
 }
 
 #[test]
+fn what_is_edited_while_it_is_held_is_thought_over_anew() {
+    let add = |access, role: Option<&str>| Op::AddMember { email: email(JANE), access, role: role.map(Role::new) };
+    let create = |name: &str, plan: &str, seats| Op::CreateAccount {
+        name: AccountName::new(name),
+        email: Some(email("dns+acme@agency.example")),
+        plan: Some(NewPlan { plan: PlanId::new(plan), seats }),
+    };
+    let all = [
+        add(Access::Limited, None),
+        add(Access::Full, None),
+        add(Access::Full, Some("Owner")),
+        create("Acme", "starter", None),
+        create("Acme", "enterprise", None),
+        create("Acme", "enterprise", Some(9)),
+        create("Acme Inc", "enterprise", Some(9)),
+        Op::Subscribe { plan: PlanId::new("starter"), seats: Some(2) },
+        Op::Subscribe { plan: PlanId::new("starter"), seats: Some(3) },
+    ];
+    let thoughts: BTreeSet<Thought> = all.iter().map(|op| Thought::of(&name("acme"), op)).collect();
+    let keys: BTreeSet<String> = thoughts.iter().map(Thought::key).collect();
+    assert_eq!((thoughts.len(), keys.len()), (all.len(), all.len()), "{keys:#?}");
+    // The email of an account that is made neither costs nor grants.
+    let Op::CreateAccount { name: called, email: _, plan } = &all[3] else { unreachable!() };
+    let elsewhere = Op::CreateAccount { name: called.clone(), email: None, plan: plan.clone() };
+    assert_eq!(Thought::of(&name("acme"), &elsewhere), Thought::of(&name("acme"), &all[3]));
+}
+
+#[test]
 fn of_one_client_nothing_goes_ahead_piecemeal() {
     let joe = "joe@acme.example";
     let world = World::in_agreement(vec![client("acme", &[JANE, joe])]).with(|w| {
         w.members(0).truncate(1);
         w.sign_up(&[JANE, joe]);
     });
-    let first = Series { client: name("acme"), kind: bursar::plan::OpKind::AddMember, argument: JANE.to_owned() };
+    let terms = format!("{JANE}/full/");
+    let first = Thought { client: name("acme"), kind: bursar::plan::OpKind::AddMember, terms };
     let world = world.with(|w| {
         w.known.held.insert(first, at("2026-11-25T10:42:00Z"));
     });

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bursar::domain::Clock as _;
+use bursar::domain::{Access, Clock as _};
 use bursar::journal::{EntryKind, Journal as _, Query};
 use bursar::manifest::Client;
 use bursar::plan::{ActionState, OpKind, Reason};
@@ -110,6 +110,47 @@ fn nothing_held_is_sent_before_its_time_whatever_is_edited_reverted_and_restarte
     let stories = on_every_core(20, edits);
     let (held, reverts): (usize, usize) = stories.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     assert!(held > 100 && reverts > 100, "{held} requests, {reverts} edits: too few to tell");
+}
+
+/// Limited access is committed; five seconds before its time is over it is edited to full.
+#[test]
+fn what_is_edited_while_it_is_held_goes_ahead_only_after_a_time_of_its_own() {
+    on_paused_time(async {
+        let script = Script::calm(Terms { hold: HOLD, ..Terms::default() });
+        let mut universe = Universe::new(1, &script).await;
+        let mut process = Process::start(&mut universe, &Life::new(None));
+        universe.wanted.clients.truncate(1);
+        let everybody = universe.wanted.clients[0].members.clone();
+        let newcomer = everybody.len() - 1;
+        universe.wanted.clients[0].members.truncate(newcomer);
+        // All that is there first goes ahead.
+        for _ in 0..4 {
+            process.pass(&universe.wanted).await.unwrap();
+            tokio::time::sleep(HOLD).await;
+        }
+        universe.wanted.clients[0].members = everybody;
+        universe.wanted.clients[0].members[newcomer].access = Access::Limited;
+        process.pass(&universe.wanted).await.unwrap();
+        tokio::time::sleep(HOLD - Duration::from_secs(5)).await;
+        universe.wanted.clients[0].members[newcomer].access = Access::Full;
+        let edited = universe.time.now();
+        let person = universe.wanted.clients[0].members[newcomer].email.clone();
+        let sent = loop {
+            process.pass(&universe.wanted).await.unwrap();
+            let query = Query { kinds: vec![EntryKind::Sent], ..Query::default() };
+            let entries = universe.disk().journal.history(&query).await.unwrap();
+            let adds = |entry: &bursar::journal::Entry| {
+                entry.op == Some(OpKind::AddMember) && entry.person == Some(person.clone())
+            };
+            if let Some(sent) = entries.into_iter().map(|recorded| recorded.entry).find(adds) {
+                break sent.at;
+            }
+            assert!(universe.time.now().duration_since(edited) < SignedDuration::from_hours(1), "it never goes ahead");
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        };
+        let held = sent.duration_since(edited);
+        assert!(held >= SignedDuration::try_from(HOLD).unwrap(), "{held}");
+    });
 }
 
 /// With trouble of every kind each thing still happens once, and in the end it has happened.
