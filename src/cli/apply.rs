@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controller::{Keeping, PassError, Reconciler, Report, Source as _};
 use crate::execute::{self, Progress};
 use crate::manifest::Wanted;
+use crate::plan::saved::Agreed;
 use crate::plan::{ActionState, Plan, Selector, render, saved};
 use crate::provider::Write;
 
@@ -114,7 +115,7 @@ async fn carry_out(
             .hint("look at it: `bursar plan`; with a journal that remembers refusals, `bursar plan --out FILE`"));
     }
     let mut carry = match taken {
-        Some(taken) => Some(Carry::of(&plan, taken.compare(&reconciler, wanted, &plan)?)),
+        Some(taken) => Some(Carry::of(taken.compare(&reconciler, wanted, &plan)?)),
         None => None,
     };
     let part = carry.as_ref().map_or_else(|| plan.clone(), |carry| saved::part_of(&plan, &carry.hidden));
@@ -132,6 +133,11 @@ async fn carry_out(
     if planned > 0 && !args.yes && args.digest.is_none() && !asked(&part, planned, ui)? {
         return Err(CliError::new("not confirmed; nothing was done"));
     }
+    reconciler.agreed = match &carry {
+        Some(carry) => Some(carry.agreed(&plan)),
+        // With --yes alone nobody looked: whatever turns up is carried out.
+        None => (!args.yes || args.digest.is_some()).then(|| Agreed::to_all(&plan)),
+    };
     if reconciler.age() > execute::STALE {
         still_agreed(&plan, wanted, &mut reconciler).await?;
     }
@@ -140,10 +146,14 @@ async fn carry_out(
     let progress = progress::for_stream(planned as u64, ui);
     let writer = connection.writer();
     let hands = Hands { writer: writer.as_ref(), progress: &*progress, cancel: &cancel };
-    let report = converge(args.wait, wanted, &mut reconciler, carry.as_mut(), &hands).await;
+    let report = converge(args.wait, wanted, &mut reconciler, &hands).await;
     interrupted.abort();
     progress.finish();
-    Ok(told(args.output, report?, carry.as_ref(), ui))
+    let report = report?;
+    if let Some(carry) = &mut carry {
+        carry.refuse(&report.besides);
+    }
+    Ok(told(args.output, report, carry.as_ref(), ui))
 }
 
 /// Shows what came of it, and says how the command ends.
@@ -165,6 +175,16 @@ fn told(form: Form, mut report: Report, carry: Option<&Carry>, ui: Ui) -> ExitCo
         ui.warn(&format!("Stopped before everything was done: {} planned actions were not begun.", report.left));
     }
     match carry.map_or(0, |carry| carry.comparison.refused.len()) {
+        0 if !report.besides.is_empty() => {
+            for (client, what) in &report.besides {
+                ui.warn(&format!("{client}: something else turned up meanwhile: {what}"));
+            }
+            ui.warn(
+                "Error: what was not agreed to was not carried out\n\
+                 Hint: look at the plan anew: bursar plan",
+            );
+            ExitCode::FAILURE
+        }
         0 => exit_code(&report),
         refused => {
             // The others were told before anything was done.
@@ -228,15 +248,14 @@ async fn converge(
     wait: Duration,
     wanted: &Wanted,
     reconciler: &mut Reconciler,
-    mut carry: Option<&mut Carry>,
     hands: &Hands<'_>,
 ) -> Result<Report, PassError> {
     let Hands { writer, progress, cancel } = *hands;
     let until = Instant::now() + wait;
-    let only = carry.as_ref().map(|carry| carry.agreed.clients());
-    let mut report = reconciler.converge(wanted, only.as_ref(), writer, progress, cancel).await?;
+    let mut report = reconciler.converge(wanted, None, writer, progress, cancel).await?;
     let agreed = report.agreed.clone();
     let mut applied = report.take_applied();
+    let mut besides = std::mem::take(&mut report.besides);
     while report.trouble.is_none()
         && let Some(due) = reconciler.memory().next_due().filter(|due| *due <= until)
     {
@@ -245,7 +264,7 @@ async fn converge(
             () = cancel.cancelled() => break,
         }
         reconciler.memory().take_due(Instant::now());
-        match look_again(wanted, reconciler, carry.as_deref_mut(), hands).await {
+        match look_again(wanted, reconciler, hands).await {
             Ok(again) => report = again,
             // What was done before must be told all the same.
             Err(trouble) => report.trouble = Some(trouble),
@@ -253,26 +272,19 @@ async fn converge(
         for (client, actions) in report.take_applied() {
             applied.entry(client).or_default().extend(actions);
         }
+        besides.append(&mut report.besides);
     }
     report.put_applied(applied);
     report.agreed = agreed;
+    report.besides = besides;
     Ok(report)
 }
 
-/// Of a saved plan, a client for whom something else turned up meanwhile goes no further.
-async fn look_again(
-    wanted: &Wanted,
-    reconciler: &mut Reconciler,
-    carry: Option<&mut Carry>,
-    hands: &Hands<'_>,
-) -> Result<Report, PassError> {
+/// Goes on with what is due by now.
+async fn look_again(wanted: &Wanted, reconciler: &mut Reconciler, hands: &Hands<'_>) -> Result<Report, PassError> {
     let Hands { writer, progress, cancel } = *hands;
     reconciler.observe(wanted).await?;
-    let only = match (carry, reconciler.plan(wanted)?) {
-        (Some(carry), Some(plan)) => Some(carry.keep_to(&plan)),
-        _ => None,
-    };
-    reconciler.converge(wanted, only.as_ref(), writer, progress, cancel).await
+    reconciler.converge(wanted, None, writer, progress, cancel).await
 }
 
 fn digest(raw: &str) -> Result<String, String> {

@@ -19,7 +19,7 @@ const LARGEST_SUMMARY: u64 = 1 << 20;
 /// # Errors
 /// A file of GitHub's that cannot be written.
 pub fn show(plan: &Plan, options: &GithubOptions<'_>, exit_code: u8, ui: Ui) -> Result<(), CliError> {
-    ui.out(&render::github(plan, options));
+    ui.commands(&render::github(plan, options));
     let comment = render::markdown(plan, options.masked);
     if let Some(file) = named("GITHUB_STEP_SUMMARY") {
         let there = std::fs::metadata(&file).map_or(0, |found| found.len());

@@ -16,6 +16,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::domain::mask;
 
+use super::ui::no_commands;
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -58,8 +60,11 @@ struct Lines<W> {
 impl<W: io::Write> io::Write for Lines<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match (self.masked, std::str::from_utf8(line)) {
-            (Some(format), Ok(text)) if text.contains('@') => self.out.write_all(masked(format, text).as_bytes())?,
-            _ => self.out.write_all(line)?,
+            (Some(format), Ok(text)) if text.contains('@') => {
+                self.out.write_all(no_commands(&masked(format, text)).as_bytes())?;
+            }
+            (_, Ok(text)) => self.out.write_all(no_commands(text).as_bytes())?,
+            (_, Err(_)) => self.out.write_all(line)?,
         }
         Ok(line.len())
     }

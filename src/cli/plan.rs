@@ -100,7 +100,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
         Err(error) => {
             if args.output == Output::Github {
                 let why = error.to_string();
-                ui.out(&render::github_without_plan(why.trim_start_matches("Error: "), &github));
+                ui.commands(&render::github_without_plan(why.trim_start_matches("Error: "), &github));
             }
             return Err(error);
         }

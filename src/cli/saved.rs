@@ -270,26 +270,25 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 pub struct Carry {
     /// What becomes of each client.
     pub comparison: Comparison,
-    /// What was agreed to for those that go ahead.
-    pub agreed: Agreed,
     /// The clients that the outcome is not about.
     pub hidden: BTreeSet<String>,
 }
 
 impl Carry {
-    /// Of a fresh plan and how it compares.
-    pub fn of(plan: &Plan, comparison: Comparison) -> Self {
-        let agreed = Agreed::to(plan, &comparison.carried_out);
-        Self { agreed, hidden: comparison.hidden(), comparison }
+    /// Of how a fresh plan compares.
+    pub fn of(comparison: Comparison) -> Self {
+        Self { hidden: comparison.hidden(), comparison }
     }
 
-    /// The clients for whom a later plan holds nothing that was not agreed to. The others go
-    /// no further, and are told.
-    pub fn keep_to(&mut self, later: &Plan) -> BTreeSet<ClientName> {
-        let (within, besides) = self.agreed.within(later);
+    /// What was agreed to for those that go ahead.
+    pub fn agreed(&self, plan: &Plan) -> Agreed {
+        Agreed::to(plan, &self.comparison.carried_out)
+    }
+
+    /// Refuses those for whom something else turned up while it was carried out.
+    pub fn refuse(&mut self, besides: &[(ClientName, String)]) {
         for (client, what) in besides {
             self.comparison.refuse(client.as_str(), format!("something else turned up meanwhile: {what}"));
         }
-        within
     }
 }

@@ -69,7 +69,7 @@ pub async fn run(args: Args, ui: Ui) -> CliResult {
             ui.out(&format!("{}\n", serde_json::to_string_pretty(&report)?));
         }
         Output::Github => {
-            ui.out(&manifest::annotations(&from_here()));
+            ui.commands(&manifest::annotations(&from_here()));
             ui.warn(&manifest::summary(&loaded));
         }
         Output::Sarif => ui.out(&format!("{:#}\n", manifest::sarif(&from_here()))),

@@ -1,5 +1,6 @@
 //! One pass: observe, plan, and carry out in rounds until nothing is left but waiting.
 
+mod agreed;
 mod looking;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,6 +14,7 @@ use crate::domain::{AccountId, ClientName};
 use crate::execute::{self, Carried, Executor, Progress, Why, intent};
 use crate::journal::{BookError, JournalError};
 use crate::manifest::Wanted;
+use crate::plan::saved::Agreed;
 use crate::plan::{
     self, AccountPlan, Action, ActionState, ApiInfo, Clocks, Inputs, Known, LintFault, Match, ObservedAccount, OpKind,
     Plan, Policy, Selector, Snapshot, Summary, checked, lint, match_accounts,
@@ -42,6 +44,9 @@ pub struct Reconciler {
     pub revision: Option<String>,
     /// How old what was read may be; `None` reads everything at each look.
     pub freshness: Option<Freshness>,
+    /// What a person agreed to: nothing else is carried out, in any round. A client for whom
+    /// something else turns up is let go. `None` carries out whatever is planned.
+    pub agreed: Option<Agreed>,
     memory: Memory,
     keeper: Keeper,
     snapshot: Option<Snapshot>,
@@ -55,8 +60,8 @@ pub struct Reconciler {
     terms_at: Option<Instant>,
     /// When the details of which account were read.
     rolling: Rolling,
-    /// A person let the present plan pass its rails.
-    lifted: bool,
+    /// What the plan holds that a person let pass its rails, while it is carried out.
+    lifted: Option<Agreed>,
     chance: fastrand::Rng,
 }
 
@@ -77,6 +82,9 @@ pub struct Report {
     pub left: usize,
     /// What ended the rounds early, after something had been done.
     pub trouble: Option<PassError>,
+    /// What turned up that was not agreed to, and was left; nothing is done any more for these
+    /// clients.
+    pub besides: Vec<(ClientName, String)>,
 }
 
 /// What the rounds of a pass have done so far.
@@ -86,6 +94,7 @@ struct Rounds {
     applied: BTreeMap<ClientName, Vec<Action>>,
     left: usize,
     begun: bool,
+    besides: Vec<(ClientName, String)>,
 }
 
 /// Why a pass did not go through.
@@ -163,6 +172,7 @@ impl Reconciler {
             options: execute::Options::default(),
             revision: None,
             freshness: None,
+            agreed: None,
             memory: Memory::default(),
             keeper: Keeper::new(keeping),
             snapshot: None,
@@ -171,7 +181,7 @@ impl Reconciler {
             read_at: Instant::now(),
             terms_at: None,
             rolling: Rolling::default(),
-            lifted: false,
+            lifted: None,
             chance: fastrand::Rng::with_seed(seed),
         }
     }
@@ -219,11 +229,18 @@ impl Reconciler {
     }
 
     /// The plan, and what the independent check says of it. A plan that a person let pass by
-    /// its digest keeps that digest.
+    /// its digest keeps that digest; what is left of it passes, and nothing else.
     fn draft(&self, wanted: &Wanted) -> Option<(Plan, Vec<LintFault>)> {
-        let (known, _) = self.known(wanted, self.lifted)?;
+        if let Some(approved) = &self.lifted {
+            let (known, _) = self.known(wanted, true)?;
+            let (plan, faults) = self.drafted(wanted, &known)?;
+            if approved.covers(&plan) {
+                return Some((plan, faults));
+            }
+        }
+        let (known, _) = self.known(wanted, false)?;
         let (plan, faults) = self.drafted(wanted, &known)?;
-        if self.lifted || plan.rails.is_empty() || !self.keeper.is_approved(&plan.digest) {
+        if self.lifted.is_some() || plan.rails.is_empty() || !self.keeper.is_approved(&plan.digest) {
             return Some((plan, faults));
         }
         let (known, _) = self.known(wanted, true)?;
@@ -305,16 +322,16 @@ impl Reconciler {
         let mut rounds = Rounds::default();
         let plan = self.plan(wanted)?;
         let approved = plan.filter(|plan| self.keeper.is_approved(&plan.digest));
-        self.lifted = approved.is_some();
+        self.lifted = approved.as_ref().map(Agreed::to_all);
         rounds.agreed.clone_from(&approved);
         let ended = self.rounds(wanted, only, writer, progress, cancel, &mut rounds).await;
-        self.lifted = false;
+        self.lifted = None;
         let used = match approved.filter(|_| rounds.begun) {
             // Only once something was begun on its account; what is left of it then counts anew.
             Some(plan) => self.keeper.use_approval(&plan.digest, &plan.passed).await,
             None => Ok(()),
         };
-        let Rounds { agreed, applied, left, begun } = rounds;
+        let Rounds { agreed, applied, left, begun, besides } = rounds;
         let trouble = match ended {
             Ok(()) => None,
             // What was done must be told, whatever came after it.
@@ -332,7 +349,7 @@ impl Reconciler {
         self.memory.settle(&plan, Instant::now(), &mut self.chance);
         let agreed = agreed.unwrap_or_else(|| plan.clone());
         merge(&mut plan, applied);
-        Ok(Report { agreed, plan, left, trouble })
+        Ok(Report { agreed, plan, left, trouble, besides })
     }
 
     async fn rounds(
@@ -349,25 +366,30 @@ impl Reconciler {
             if self.age() > execute::STALE {
                 self.observe_as(wanted, Class::Write).await?;
             }
-            let Some(mut plan) = self.plan_of_fresh(wanted, only).await? else { break };
+            let still = self.still_agreed(only);
+            let Some(mut plan) = self.plan_of_fresh(wanted, still.as_ref().or(only)).await? else { break };
             so_far.agreed.get_or_insert_with(|| plan.clone());
-            if due(&plan, only) == 0 || cancel.is_cancelled() {
-                so_far.left = due(&plan, only);
+            let mut still = self.keep_to_agreed(&plan, only, so_far);
+            let going = still.as_ref().or(only);
+            if due(&plan, going) == 0 || cancel.is_cancelled() {
+                so_far.left = due(&plan, going);
                 break;
             }
             let mut looked = false;
-            if !self.keys() && creates(&plan, only) {
+            if !self.keys() && creates(&plan, going) {
                 if !self.keeper.may_create_without_keys() {
                     return Err(PassError::Unkept);
                 }
                 // Once more, now that what will be created is written down (rule R3).
-                self.prepare(&plan, only, wanted).await?;
+                self.prepare(&plan, going, wanted).await?;
                 self.second_look(wanted).await?;
                 let Some(again) = self.plan(wanted)? else { break };
                 (plan, looked) = (again, true);
+                still = self.keep_to_agreed(&plan, only, so_far);
             }
             so_far.begun = true;
-            let carried = self.carry_out(&plan, only, wanted, looked, writer, progress, cancel).await;
+            let carried =
+                self.carry_out(&plan, still.as_ref().or(only), wanted, looked, writer, progress, cancel).await;
             so_far.left = carried.values().map(|carried| carried.left).sum();
             for (client, done) in &carried {
                 so_far.applied.entry(client.clone()).or_default().extend(done.applied.iter().cloned());
@@ -546,7 +568,7 @@ impl Report {
     /// How things stand, under the digest that was agreed to, with the operations and the
     /// money of the agreed plan: what came of it is in the actions.
     pub fn outcome(&self) -> Plan {
-        let Self { agreed, plan, left: _, trouble: _ } = self;
+        let Self { agreed, plan, left: _, trouble: _, besides: _ } = self;
         let mut outcome = plan.clone();
         outcome.digest.clone_from(&agreed.digest);
         outcome.cost = agreed.cost;

@@ -250,3 +250,41 @@ fn validating_needs_no_token_and_no_home() {
     let checked = bursar(&["validate", "-o", "github"]).current_dir(folder.path()).output().unwrap();
     assert_eq!(Done::from(checked).code, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_name_gives_the_runner_a_command_in_what_is_shown_as_text() {
+    let world = World::new(&["jane@acme.example"]).await;
+    let hostile = |client: &str, name: &str| {
+        manifest(client, &["jane@acme.example"]).replace(&format!("Client {client}"), &format!("\"{name}\""))
+    };
+    world.write("clients/acme.yaml", &hostile("acme", "x ##[stop-commands]zz"));
+    world.write("clients/beta.yaml", &hostile("beta", "::error::##[error]y"));
+    world.write("clients/evil.yaml", &manifest("evil", &[]).replace("  members:", "  \"##[error]me\": 1\n  members:"));
+    let run = async |args: &[&str]| {
+        let mut command = world.command(args);
+        command.env("GITHUB_ACTIONS", "true");
+        tokio::task::spawn_blocking(move || Done::from(command.output().unwrap())).await.unwrap()
+    };
+    let plain = world.run(&["plan", "clients", "-o", "json"]).await;
+    let json = run(&["plan", "clients", "-o", "json"]).await;
+    assert_eq!(json.json(), plain.json(), "JSON means what it meant");
+    let mut shown = vec![json];
+    for args in [
+        &["validate", "clients"][..],
+        &["plan", "clients"],
+        &["plan", "clients", "--diff"],
+        &["plan", "clients", "-o", "markdown"],
+        &["apply", "clients", "--yes"],
+        &["--log-format", "json", "status", "clients"],
+    ] {
+        shown.push(run(args).await);
+    }
+    assert!(shown[2].stdout.contains("x # #[stop-commands]zz"), "{}", shown[2].stdout);
+    for line in shown.iter().flat_map(|done| done.stdout.lines().chain(done.stderr.lines())) {
+        assert!(!line.contains("##[") && !line.trim_start().starts_with("::"), "{line}");
+    }
+    assert!(world.members().await.contains_key("x ##[stop-commands]zz"), "only what is shown is another");
+    // Our own annotations are commands still.
+    let ours = run(&["validate", "clients", "-o", "github"]).await;
+    assert!(ours.stdout.contains("\n::error file="), "{}", ours.stdout);
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod against;
+mod agreed;
 mod by_word;
 mod comment;
 mod executive;
