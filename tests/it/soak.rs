@@ -43,6 +43,7 @@ struct Soak {
     kills: u32,
     commits: u32,
     by_hand: u32,
+    faults: u64,
 }
 
 impl Soak {
@@ -59,6 +60,7 @@ impl Soak {
             kills: 0,
             commits: 0,
             by_hand: 0,
+            faults: 0,
         };
         for _ in 0..3 {
             soak.edit();
@@ -94,8 +96,11 @@ impl Soak {
         ]))
     }
 
-    async fn spoil(&self, rate: f64, seed: u64) {
+    async fn spoil(&mut self, rate: f64, seed: u64) {
         let url = format!("{}/sandbox/faults", self.world.sandbox.url());
+        // Counted anew with each wish.
+        let before = self.world.http.get(&url).send().await.unwrap().json::<serde_json::Value>().await.unwrap();
+        self.faults += before["data"]["injected"].as_u64().unwrap_or(0);
         let wish = json!({"rate": rate, "kinds": FAULTS, "seed": seed});
         assert!(self.world.http.put(url).json(&wish).send().await.unwrap().status().is_success());
     }
@@ -218,8 +223,6 @@ async fn a_long_life_of_commits_faults_and_kills_ends_as_the_manifests_say() {
             memory.push(resident(daemon.id()));
         }
     }
-    let faults = soak.world.http.get(format!("{}/sandbox/faults", soak.world.sandbox.url())).send().await.unwrap();
-    let faults = faults.json::<serde_json::Value>().await.unwrap()["data"]["injected"].clone();
     soak.spoil(0.0, seed).await;
     soak.world
         .http
@@ -263,12 +266,13 @@ async fn a_long_life_of_commits_faults_and_kills_ends_as_the_manifests_say() {
     }
     explained(&soak, ledger.writes() - u64::from(soak.by_hand)).await;
     println!(
-        "{} s: {} clients, {} commits, {} kills, {} by hand, {faults} faults, {} requests of which {} writes; memory in KiB {:?}",
+        "{} s: {} clients, {} commits, {} kills, {} by hand, {} faults, {} requests of which {} writes; memory in KiB {:?}",
         begun.elapsed().as_secs(),
         clients,
         soak.commits,
         soak.kills,
         soak.by_hand,
+        soak.faults,
         ledger.requests(),
         ledger.writes(),
         memory.iter().step_by((memory.len() / 12).max(1)).collect::<Vec<_>>()
