@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::controller::{Reading, Source};
 use crate::manifest::{self, Finding, LoadOptions, Loaded, Severity, Wanted};
 use crate::plan::Selector;
-use crate::source::{FileSet, SourceError, folder, revision};
+use crate::source::git::revision;
+use crate::source::{FileSet, SourceError, folder};
 
 use super::error::CliError;
 use super::ui::Ui;

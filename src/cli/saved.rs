@@ -13,7 +13,7 @@ use crate::journal::lock;
 use crate::manifest::Wanted;
 use crate::plan::saved::{self, Agreed, Comparison, LARGEST, Origin, PlanPart, Saved, Scope, WorldPart};
 use crate::plan::{ApiInfo, Plan, Selector, Snapshot, render};
-use crate::source::repository::{Repository, RepositoryError};
+use crate::source::git::identity::{Repository, RepositoryError};
 
 use super::error::CliError;
 use super::keeping::other_journal;

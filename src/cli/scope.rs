@@ -6,7 +6,7 @@ use crate::domain::ClientName;
 use crate::domain::text::inert;
 use crate::manifest::{self, Wanted};
 use crate::plan::{Selector, Touched, touched};
-use crate::source::tree_at;
+use crate::source::git::since;
 
 use super::error::CliError;
 use super::manifests::ManifestArgs;
@@ -80,7 +80,7 @@ fn named(raw: &str, wanted: &Wanted) -> Result<ClientName, CliError> {
 async fn changed(manifests: &ManifestArgs, reference: String, wanted: &Wanted) -> Result<Touched, CliError> {
     let (paths, options) = (manifests.paths.clone(), manifests.options());
     let before = tokio::task::spawn_blocking(move || {
-        tree_at::read(&paths, &reference).map(|tree| (manifest::load(&tree.files, &options).wanted, tree.opaque))
+        since::read(&paths, &reference).map(|tree| (manifest::load(&tree.files, &options).wanted, tree.opaque))
     });
     let (before, opaque) = before.await?.map_err(|error| {
         let hint = error.hint();

@@ -4,15 +4,12 @@
 //! open, so that one which is swapped meanwhile does not lead out either.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile, is_operators};
-
-/// The deepest folder that is read; a file system that is deeper is not one of manifests.
-const DEEPEST: usize = 64;
+use super::names::{DEEPEST, Name};
+use super::set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};
 
 /// Reads everything that the paths name: a folder means its `*.yaml` and `*.yml` files,
 /// recursively, without hidden entries; `-` is standard input. A file is shown by its path
@@ -108,13 +105,14 @@ impl Reader {
         for entry in entries {
             let file_name = entry.file_name();
             let (path, name) = (entry.path(), name.join(&file_name));
-            let hidden = file_name.as_encoded_bytes().starts_with(b".");
-            if (hidden || !is_manifest(&file_name)) && file_name.to_str().is_some_and(is_operators) {
-                self.push(&path, &name, Err(Problem::Operators));
-                continue;
-            }
-            if hidden {
-                continue;
+            let said = Name::of(file_name.as_encoded_bytes());
+            match said {
+                Name::Operators => {
+                    self.push(&path, &name, Err(Problem::Operators));
+                    continue;
+                }
+                Name::Hidden => continue,
+                Name::Manifest | Name::Other => {}
             }
             let kind = match entry.file_type() {
                 Ok(kind) => kind,
@@ -126,7 +124,7 @@ impl Reader {
                 self.links.push(Link { path, name, depth: depth + 1 });
             } else if kind.is_dir() {
                 self.folder(root, &path, &name, depth + 1)?;
-            } else if is_manifest(&file_name) {
+            } else if said == Name::Manifest {
                 self.file(root, &path, &path, &name, regular(kind));
             }
         }
@@ -135,7 +133,7 @@ impl Reader {
 
     fn link(&mut self, root: &Path, link: &Link) -> Result<(), SourceError> {
         let Link { path, name, depth } = link;
-        let manifest = path.file_name().is_some_and(is_manifest);
+        let manifest = path.file_name().is_some_and(|name| Name::of(name.as_encoded_bytes()) == Name::Manifest);
         self.watch_parent(path);
         let refused = |why| Err(Problem::Link(why));
         let real = match fs::canonicalize(path) {
@@ -188,10 +186,6 @@ impl Reader {
             self.set.watched.push(parent);
         }
     }
-}
-
-fn is_manifest(name: &OsStr) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 fn shown(path: &Path) -> String {

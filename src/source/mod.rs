@@ -1,12 +1,9 @@
-//! Where manifests come from: files, folders, standard input, a branch of a Git repository.
+//! Where manifests come from: files, folders, standard input, the commits of a Git repository.
 
 pub mod folder;
 pub mod git;
-pub mod git_command;
-pub mod repository;
-pub mod revision;
+mod names;
 mod set;
-pub mod tree_at;
 mod write;
 
 pub use set::{FileSet, LARGEST_FILE, Problem, SourceError, SourceFile};

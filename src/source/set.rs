@@ -52,15 +52,6 @@ pub enum Problem {
     Operators,
 }
 
-/// Whether a file that is no manifest by its name (hidden, or of another format) looks like a
-/// policy or configuration of ours, which nobody should believe to be in force here.
-pub fn is_operators(file_name: &str) -> bool {
-    let Some((stem, extension)) = file_name.rsplit_once('.') else { return false };
-    let stem = stem.strip_prefix('.').unwrap_or(stem);
-    let ours = ["bursar", "bursar.policy", "bursar-policy", "bursar.config", "bursar-config"].contains(&stem);
-    ours && ["yaml", "yml", "toml", "json"].contains(&extension)
-}
-
 /// A folder or file that was named and cannot be read: nothing may be concluded from what is
 /// missing, so there is no set of files at all.
 #[derive(Debug, thiserror::Error)]

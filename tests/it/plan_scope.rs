@@ -220,7 +220,7 @@ async fn a_revision_that_cannot_be_read_is_an_error_with_what_to_do() {
     std::fs::create_dir(outside.path().join("clients")).unwrap();
     insta::assert_snapshot!(tried(outside.path(), "main").await, @r#"
     Error: clients is not in a Git repository that can be read
-    Caused by: git rev-parse: fatal: not a git repository (or any of the parent directories): .git
+    Caused by: looking for the repository failed: fatal: not a git repository (or any of the parent directories): .git
     Hint: name a folder in the working tree of a repository, which belongs to the user who runs this
     "#);
 }

@@ -13,14 +13,17 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::text::inert;
-
-use super::error::GitError;
+use super::error::{GitError, complaint};
 
 /// How often a running program is looked after.
 const LOOK: Duration = Duration::from_millis(25);
 /// The most of the program's complaints that is read, in bytes.
 const COMPLAINTS: usize = 64 * 1024;
+
+/// The most that is read of a list, in bytes: some 150,000 files.
+pub(super) const LISTING: usize = 16 << 20;
+/// How long a run has in a repository that somebody works in.
+const LOCAL: Duration = Duration::from_secs(120);
 
 /// What holds for each run: whatever a repository's own configuration says, nothing of it
 /// runs anything.
@@ -44,6 +47,7 @@ const SETTINGS: &[&str] = &[
     "http.sslVerify=true",
     "maintenance.auto=false",
     "pack.threads=1",
+    "protocol.allow=never",
     "protocol.version=2",
     "submodule.recurse=false",
     "transfer.bundleURI=false",
@@ -53,13 +57,24 @@ const SETTINGS: &[&str] = &[
 #[derive(Debug, Clone)]
 pub struct Git {
     folder: PathBuf,
-    repository: Option<PathBuf>,
+    repository: Which,
     protocol: &'static str,
     variables: Vec<(&'static str, OsString)>,
     header: Option<Header>,
     limit: Duration,
     quota: Option<(PathBuf, u64)>,
     cancel: CancellationToken,
+}
+
+/// The repository that a run is for.
+#[derive(Debug, Clone)]
+enum Which {
+    /// None, whatever is around the folder.
+    None,
+    /// This bare one.
+    Bare(PathBuf),
+    /// The one that git finds around the folder.
+    Around,
 }
 
 /// A header for one origin, and what of it must not be seen.
@@ -132,11 +147,11 @@ impl Ran {
 }
 
 impl Git {
-    /// In a folder, for the repository that it belongs to; reaches no other one.
+    /// In a folder, for no repository; reaches none either.
     pub fn at(folder: &Path, limit: Duration, cancel: CancellationToken) -> Self {
         Self {
-            folder: folder.to_owned(),
-            repository: None,
+            folder: if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() },
+            repository: Which::None,
             protocol: "none",
             variables: Vec::new(),
             header: None,
@@ -146,10 +161,15 @@ impl Git {
         }
     }
 
-    /// With this bare repository, wherever it runs.
+    /// For the repository around a folder, in which somebody works; reaches no other one.
+    pub fn around(folder: &Path) -> Self {
+        Self { repository: Which::Around, ..Self::at(folder, LOCAL, CancellationToken::new()) }
+    }
+
+    /// For this bare repository, wherever it runs.
     #[must_use]
     pub fn with_repository(mut self, repository: &Path) -> Self {
-        self.repository = Some(repository.to_owned());
+        self.repository = Which::Bare(repository.to_owned());
         self
     }
 
@@ -180,6 +200,34 @@ impl Git {
     pub fn with_quota(mut self, folder: &Path, most: u64) -> Self {
         self.quota = Some((folder.to_owned(), most));
         self
+    }
+
+    /// What a run answers that goes well, at most as much as a list has. Blocks.
+    ///
+    /// # Errors
+    /// It does not go well.
+    pub fn bytes(&self, doing: &'static str, args: &[&str]) -> Result<Vec<u8>, GitError> {
+        self.run(Run { most: LISTING, ..Run::new(doing, args) })?.well()
+    }
+
+    /// The same as text, without the line break at its end. Blocks.
+    ///
+    /// # Errors
+    /// It does not go well, or the answer is no text.
+    pub fn text(&self, doing: &'static str, args: &[&str]) -> Result<String, GitError> {
+        let mut text = String::from_utf8(self.bytes(doing, args)?).map_err(|_| GitError::Answer(doing))?;
+        if text.ends_with('\n') {
+            text.pop();
+        }
+        Ok(text)
+    }
+
+    /// Whether the repository holds a part of its history only. Blocks.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub fn is_shallow(&self) -> Result<bool, GitError> {
+        Ok(self.text("looking at the history", &["rev-parse", "--is-shallow-repository"])? == "true")
     }
 
     /// Runs it to its end. Blocks.
@@ -292,8 +340,13 @@ impl Git {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        // Without one of ours git would look for one around the folder, and do what its settings say.
-        command.arg("--git-dir").arg(self.repository.as_deref().unwrap_or(Path::new("/dev/null")));
+        command.arg("--no-pager");
+        match &self.repository {
+            // Else git would look for one around the folder, and do what its settings say.
+            Which::None => command.args(["--git-dir", "/dev/null"]),
+            Which::Bare(repository) => command.arg("--git-dir").arg(repository),
+            Which::Around => &mut command,
+        };
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt as _;
@@ -379,31 +432,6 @@ pub(super) fn size(folder: &Path) -> u64 {
         .sum()
 }
 
-/// What the program complained of, in one line: the same trouble in the same words, so that
-/// it is told once.
-fn complaint(stderr: &str) -> String {
-    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    let fatal = lines().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
-    let first = match (fatal, lines().next()) {
-        (Some(fatal), Some(first)) if first != fatal && !first.starts_with("warning: ") => {
-            format!("{first}; {fatal}")
-        }
-        (Some(line), _) | (None, Some(line)) => line.to_owned(),
-        (None, None) => "it did not say why".to_owned(),
-    };
-    inert(&without_times(&first)).into_owned()
-}
-
-/// Without ` after 12 ms`, which differs each time.
-fn without_times(line: &str) -> String {
-    let Some((before, rest)) = line.split_once(" after ") else { return line.to_owned() };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    match rest[digits..].strip_prefix(" ms") {
-        Some(behind) if digits > 0 => format!("{before}{behind}"),
-        _ => line.to_owned(),
-    }
-}
-
 /// An `io::Error` for a folder of ours.
 pub(super) fn of_mirror(folder: &Path) -> impl Fn(io::Error) -> GitError + '_ {
     move |cause| GitError::Mirror { folder: folder.to_owned(), cause }
@@ -411,20 +439,11 @@ pub(super) fn of_mirror(folder: &Path) -> impl Fn(io::Error) -> GitError + '_ {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scratch;
     use super::*;
 
     fn git(folder: &Path) -> Git {
         Git::at(folder, Duration::from_secs(20), CancellationToken::new())
-    }
-
-    #[test]
-    fn the_same_trouble_is_told_in_the_same_words() {
-        let one = "fatal: unable to access 'https://x/': Failed to connect to x port 443 after 12 ms: refused\n";
-        let two = one.replace("12 ms", "7 ms");
-        assert_eq!(complaint(one), complaint(&two));
-        assert_eq!(complaint("ssh: no route\nfatal: Could not read\n\nmore\n"), "ssh: no route; fatal: Could not read");
-        assert_eq!(complaint("fatal: \u{1b}[31mred"), "fatal: \\u{1b}[31mred");
-        assert_eq!(complaint(""), "it did not say why");
     }
 
     #[test]
@@ -440,6 +459,24 @@ mod tests {
         cancelled.cancel.cancel();
         let run = Run::new("waiting", &["-c", "alias.wait=!sleep 600", "wait"]);
         assert!(matches!(cancelled.run(run), Err(GitError::Cancelled)));
+    }
+
+    #[test]
+    fn a_run_is_for_no_repository_for_a_bare_one_or_for_the_one_around_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (work, bare) = (folder.path().join("work"), folder.path().join("bare.git"));
+        scratch::git(folder.path(), &["init", "-q", "work"]);
+        scratch::git(folder.path(), &["init", "-q", "--bare", "bare.git"]);
+        let below = work.join("below");
+        std::fs::create_dir(&below).unwrap();
+        let asked = |git: &Git| git.text("asking", &["rev-parse", "--absolute-git-dir"]);
+        let none = asked(&git(&below)).unwrap_err().to_string();
+        assert_eq!(none, "asking failed: fatal: not a git repository: '/dev/null'");
+        let real = |path: &Path| path.canonicalize().unwrap().display().to_string();
+        assert_eq!(asked(&git(&below).with_repository(&bare)).unwrap(), real(&bare));
+        let around = Git::around(&below);
+        assert_eq!(asked(&around).unwrap(), real(&work.join(".git")));
+        assert!(around.text("asking", &["ls-remote", &bare.display().to_string()]).is_err(), "no other one is reached");
     }
 
     #[test]

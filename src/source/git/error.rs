@@ -8,13 +8,13 @@ use crate::domain::text::inert;
 
 use super::address::{Branch, CommitId, TreePath};
 
-/// Why there is nothing new from a repository. Holds no secret, and of a stranger's text
+/// Why a repository says nothing, or nothing that is taken. Holds no secret, and of a stranger's text
 /// only what was made inert.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GitError {
     /// There is no `git` here.
-    #[error("the program git cannot be started; it must be installed where bursar follows a repository ({0})")]
+    #[error("the program git cannot be started; it must be installed where a repository is read ({0})")]
     NoGit(io::Error),
     /// The program refused.
     #[error("{doing} failed: {said}")]
@@ -46,6 +46,9 @@ pub enum GitError {
         /// How much is read.
         most: usize,
     },
+    /// The program's answer is no answer to what was asked.
+    #[error("{0} brought an answer that is not understood")]
+    Answer(&'static str),
     /// We are being stopped.
     #[error("reading the repository was stopped")]
     Cancelled,
@@ -114,5 +117,45 @@ impl GitError {
     /// Whether the same commit would be refused again.
     pub(super) const fn is_of_the_commit(&self) -> bool {
         matches!(self, Self::Rewound { .. } | Self::Empty { .. } | Self::Many { .. } | Self::Large { .. })
+    }
+}
+
+/// What the program complained of, in one line: the same trouble in the same words, so that
+/// it is told once.
+pub(super) fn complaint(stderr: &str) -> String {
+    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let fatal = lines().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
+    let first = match (fatal, lines().next()) {
+        (Some(fatal), Some(first)) if first != fatal && !first.starts_with("warning: ") => {
+            format!("{first}; {fatal}")
+        }
+        (Some(line), _) | (None, Some(line)) => line.to_owned(),
+        (None, None) => "it did not say why".to_owned(),
+    };
+    inert(&without_times(&first)).into_owned()
+}
+
+/// Without ` after 12 ms`, which differs each time.
+fn without_times(line: &str) -> String {
+    let Some((before, rest)) = line.split_once(" after ") else { return line.to_owned() };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    match rest[digits..].strip_prefix(" ms") {
+        Some(behind) if digits > 0 => format!("{before}{behind}"),
+        _ => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_told_in_the_same_words() {
+        let one = "fatal: unable to access 'https://x/': Failed to connect to x port 443 after 12 ms: refused\n";
+        let two = one.replace("12 ms", "7 ms");
+        assert_eq!(complaint(one), complaint(&two));
+        assert_eq!(complaint("ssh: no route\nfatal: Could not read\n\nmore\n"), "ssh: no route; fatal: Could not read");
+        assert_eq!(complaint("fatal: \u{1b}[31mred"), "fatal: \\u{1b}[31mred");
+        assert_eq!(complaint(""), "it did not say why");
     }
 }

@@ -219,7 +219,7 @@ fn bring(git: &Git, repository: &Path, wish: &Wish<'_>, lock: &File) -> Result<B
         if is_ancestor(git, good, &commit)? {
             return Ok(Brought { commit, descends: true });
         }
-        if !is_shallow(git)? {
+        if !git.is_shallow()? {
             return Ok(Brought { commit, descends: false });
         }
     }
@@ -274,11 +274,6 @@ fn is_ancestor(git: &Git, good: &CommitId, commit: &CommitId) -> Result<bool, Gi
         Some(1) => Ok(false),
         _ => Err(ran.failed()),
     }
-}
-
-fn is_shallow(git: &Git) -> Result<bool, GitError> {
-    let run = Run::new("looking at the history", &["rev-parse", "--is-shallow-repository"]);
-    Ok(git.run(run)?.well()?.starts_with(b"true"))
 }
 
 fn packs(repository: &Path) -> usize {

@@ -1,21 +1,17 @@
-//! Manifests as they are in a commit: read as objects, never checked out, so that no filter,
-//! hook or file name does anything.
+//! What a commit of a followed branch holds: its manifests, and the file beside them.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::source::names::{DEEPEST, Place};
 use crate::source::set::{FileSet, LARGEST_FILE, Problem, SourceFile};
 
 use super::address::{CommitId, TreePath};
-use super::command::{Git, Input, Run};
+use super::command::{Git, Run};
 use super::error::GitError;
+use super::objects::{self, Below, Content, Entry, Named, path_of, shown};
 
-/// The most that is read of a listing: some 150,000 files.
-const LISTING: usize = 16 << 20;
-/// The most that is read of all manifests together, in bytes.
-const MANIFESTS: usize = 48 << 20;
-/// Of so many files that are too large the beginning is read, for what they seem to hold.
-const HEADS: usize = 16;
 /// The longest target of a link that is looked at.
 const TARGET: usize = 4096;
 
@@ -38,193 +34,53 @@ pub struct Tree {
 pub fn read(git: &Git, commit: &CommitId, path: &TreePath, beside: &str) -> Result<Tree, GitError> {
     let entries = list(git, commit, path, beside)?;
     let prefix = if path.as_str().is_empty() { String::new() } else { format!("{path}/", path = path.as_str()) };
-    let folders: BTreeSet<&[u8]> = entries.iter().flat_map(|entry| above(&entry.path)).collect();
-    let mut wanted: Vec<Wanted<'_>> = Vec::new();
-    let mut tree = Tree::default();
-    let mut found = false;
-    for entry in &entries {
-        let Some(name) = entry.path.strip_prefix(prefix.as_bytes()) else { continue };
-        found = true;
-        let hidden = name.split(|byte| *byte == b'/').any(|part| part.starts_with(b"."));
-        if hidden {
-            continue;
-        }
-        match entry.kind {
-            EntryKind::File if is_manifest(name) => wanted.push(Wanted { entry, name, link: false }),
-            EntryKind::Link => wanted.push(Wanted { entry, name, link: true }),
-            EntryKind::Submodule => tree.submodules.push(shown(name)),
-            EntryKind::File => {}
-        }
-    }
-    if !found {
+    let named: Vec<Named<'_>> = entries.iter().filter_map(|entry| entry.below(prefix.as_bytes())).collect();
+    if named.is_empty() {
         return Err(GitError::Empty { commit: commit.clone(), path: path.clone() });
     }
-    let mut contents = contents(git, commit, &wanted)?;
-    let mut files = Vec::new();
-    for (wanted, content) in wanted.iter().zip(contents.drain(..)) {
-        let Wanted { entry, name, link } = wanted;
-        let content = match (*link, content) {
-            (false, content) => content,
-            (true, content) => {
-                let leads = content.is_ok_and(|target| leads_to(&entry.path, &target, &folders));
-                if !leads && !is_manifest(name) {
-                    continue;
-                }
-                Err(Problem::Link("is not followed in a commit"))
-            }
-        };
-        let name = shown(name);
-        let folder = Path::new("/").join(Path::new(&name).parent().unwrap_or(Path::new("")));
-        files.push(SourceFile { name, folder, path: None, content });
+    let below = Below::of(named);
+    if below.deep > 0 {
+        return Err(GitError::Many { commit: commit.clone(), most: DEEPEST, what: "folders one in another" });
     }
-    tree.files = FileSet::new(files);
-    tree.beside = nearest(git, &entries, path, beside)?;
-    Ok(tree)
+    let mut files: Vec<SourceFile> = below.operators.iter().map(|name| file(name, Err(Problem::Operators))).collect();
+    let contents = objects::contents(git, commit, &below.manifests, LARGEST_FILE)?;
+    for (manifest, content) in below.manifests.iter().zip(contents) {
+        // The server left it out, for it is larger than what we asked for.
+        let left_out = || Err(Problem::Unreadable("the server does not send files of more than 1 MiB".to_owned()));
+        files.push(file(manifest.name, content.unwrap_or_else(left_out)));
+    }
+    files.extend(links(git, commit, &below.links, &entries)?);
+    Ok(Tree {
+        files: FileSet::new(files),
+        beside: nearest(git, &entries, path, beside)?,
+        submodules: below.submodules.iter().map(|name| shown(name)).collect(),
+    })
 }
 
-#[derive(Debug)]
-struct Wanted<'a> {
-    entry: &'a Entry,
-    name: &'a [u8],
-    link: bool,
+/// Links that look like a manifest, or lead to a folder whose manifests somebody may miss.
+fn links(git: &Git, commit: &CommitId, links: &[Named<'_>], all: &[Entry]) -> Result<Vec<SourceFile>, GitError> {
+    let folders: BTreeSet<&[u8]> = all.iter().flat_map(|entry| above(&entry.path)).collect();
+    let targets = objects::contents(git, commit, links, TARGET)?;
+    let missed = links.iter().zip(targets).filter(|(link, target)| {
+        let leads = |target: &Vec<u8>| leads_to(&link.entry.path, target, &folders);
+        Place::of(link.name) == Place::Manifest || matches!(target, Some(Ok(target)) if leads(target))
+    });
+    Ok(missed.map(|(link, _)| file(link.name, Err(Problem::Link("is not followed in a commit")))).collect())
 }
 
-/// One line of a listing.
-#[derive(Debug)]
-struct Entry {
-    kind: EntryKind,
-    object: String,
-    path: Vec<u8>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EntryKind {
-    File,
-    Link,
-    Submodule,
+fn file(name: &[u8], content: Content) -> SourceFile {
+    let folder = Path::new("/").join(path_of(name).parent().unwrap_or(Path::new("")));
+    SourceFile { name: shown(name), folder, path: None, content }
 }
 
 fn list(git: &Git, commit: &CommitId, path: &TreePath, beside: &str) -> Result<Vec<Entry>, GitError> {
-    let mut run = Run::new("listing the commit", &["ls-tree", "-r", "-z", "--full-tree", "--end-of-options"]);
-    let mut paths = Vec::new();
-    if !path.as_str().is_empty() {
-        paths.push(format!("{}/", path.as_str()));
-        paths.extend(places(path, beside));
+    if path.as_str().is_empty() {
+        return objects::list(git, commit, &[]);
     }
-    run.args.push(commit.as_str().as_ref());
-    run.args.extend(paths.iter().map(|path| path.as_ref() as &std::ffi::OsStr));
-    run.most = LISTING;
-    let told = match git.run(run) {
-        Err(GitError::Loud { most, .. }) => {
-            return Err(GitError::Many { commit: commit.clone(), most, what: "bytes of file names" });
-        }
-        ran => ran?.well()?,
-    };
-    Ok(told.split(|byte| *byte == 0).filter_map(entry).collect())
-}
-
-/// `MODE TYPE OBJECT\tPATH`.
-fn entry(line: &[u8]) -> Option<Entry> {
-    let tab = line.iter().position(|byte| *byte == b'\t')?;
-    let mut words = std::str::from_utf8(&line[..tab]).ok()?.split(' ');
-    let kind = match words.next()? {
-        "120000" => EntryKind::Link,
-        "160000" => EntryKind::Submodule,
-        _ => EntryKind::File,
-    };
-    let object = words.nth(1)?.to_owned();
-    Some(Entry { kind, object, path: line[tab + 1..].to_vec() })
-}
-
-/// The bytes of each, in their order.
-fn contents(git: &Git, commit: &CommitId, wanted: &[Wanted<'_>]) -> Result<Vec<Result<Vec<u8>, Problem>>, GitError> {
-    let objects: Vec<&str> = wanted.iter().map(|wanted| wanted.entry.object.as_str()).collect();
-    let sizes = sizes(git, &objects)?;
-    let largest = |wanted: &Wanted<'_>| if wanted.link { TARGET } else { LARGEST_FILE };
-    let readable: Vec<bool> =
-        wanted.iter().zip(&sizes).map(|(wanted, size)| size.is_some_and(|size| size <= largest(wanted))).collect();
-    let of_all = || readable.iter().zip(&sizes).filter(|(readable, _)| **readable).filter_map(|(_, size)| *size);
-    let total = of_all().fold(0usize, usize::saturating_add);
-    if total > MANIFESTS {
-        return Err(GitError::Many { commit: commit.clone(), most: MANIFESTS, what: "bytes of manifests" });
-    }
-    let asked: Vec<&str> =
-        objects.iter().zip(&readable).filter(|(_, readable)| **readable).map(|(id, _)| *id).collect();
-    let mut bodies = bodies(git, &asked, total)?.into_iter();
-    let mut heads = 0;
-    let mut out = Vec::new();
-    for ((wanted, size), readable) in wanted.iter().zip(&sizes).zip(&readable) {
-        out.push(match (size, readable) {
-            (_, true) => Ok(bodies.next().unwrap_or_default()),
-            // The server left it out, for it is larger than what we asked for.
-            (None, false) => Err(Problem::Unreadable("the server does not send files of more than 1 MiB".to_owned())),
-            (Some(_), false) if wanted.link || heads == HEADS => {
-                Err(Problem::Unreadable("it has more than 1 MiB".to_owned()))
-            }
-            (Some(_), false) => {
-                heads += 1;
-                Err(Problem::TooLarge { head: head(git, &wanted.entry.object)? })
-            }
-        });
-    }
-    Ok(out)
-}
-
-fn lines(objects: &[&str]) -> Vec<u8> {
-    objects.iter().flat_map(|object| [object.as_bytes(), b"\n"].concat()).collect()
-}
-
-/// How large each is; `None` of one that is not here.
-fn sizes(git: &Git, objects: &[&str]) -> Result<Vec<Option<usize>>, GitError> {
-    if objects.is_empty() {
-        return Ok(Vec::new());
-    }
-    let doing = "reading how large the files of the commit are";
-    let mut run = Run::new(doing, &["cat-file", "--batch-check=%(objecttype) %(objectsize)"]);
-    run.input = Input::Bytes(lines(objects));
-    run.most = LISTING;
-    let ran = git.run(run)?;
-    let failed = ran.failed();
-    let told = String::from_utf8(ran.well()?).unwrap_or_default();
-    let sizes: Vec<Option<usize>> =
-        told.lines().map(|line| line.strip_prefix("blob ").and_then(|size| size.parse().ok())).collect();
-    if sizes.len() == objects.len() { Ok(sizes) } else { Err(failed) }
-}
-
-/// The bytes of objects whose sizes are known, `total` in all.
-fn bodies(git: &Git, objects: &[&str], total: usize) -> Result<Vec<Vec<u8>>, GitError> {
-    if objects.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut run = Run::new("reading the files of the commit", &["cat-file", "--batch=%(objectsize)"]);
-    run.input = Input::Bytes(lines(objects));
-    // A number, and two line breaks for each.
-    run.most = total + objects.len() * 24;
-    let ran = git.run(run)?;
-    let failed = ran.failed();
-    let told = ran.well()?;
-    let mut rest = told.as_slice();
-    let mut bodies = Vec::new();
-    for _ in objects {
-        let Some((body, behind)) = body(rest) else { return Err(failed) };
-        bodies.push(body.to_vec());
-        rest = behind;
-    }
-    Ok(bodies)
-}
-
-/// `SIZE\nBYTES\n`, and what comes behind.
-fn body(told: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = told.iter().position(|byte| *byte == b'\n')?;
-    let size: usize = std::str::from_utf8(&told[..end]).ok()?.parse().ok()?;
-    let body = told.get(end + 1..end + 1 + size)?;
-    Some((body, told.get(end + 2 + size..)?))
-}
-
-fn head(git: &Git, object: &str) -> Result<Vec<u8>, GitError> {
-    let mut run = Run::new("reading a large file of the commit", &["cat-file", "blob", object]);
-    (run.most, run.cut) = (LARGEST_FILE + 1, true);
-    Ok(git.run(run)?.stdout)
+    let folder = format!("{}/", path.as_str());
+    let places = places(path, beside);
+    let paths: Vec<&OsStr> = std::iter::once(&folder).chain(&places).map(OsStr::new).collect();
+    objects::list(git, commit, &paths)
 }
 
 /// Where the file that stands beside manifests may be: in the folder, and above it.
@@ -243,7 +99,7 @@ fn nearest(git: &Git, entries: &[Entry], path: &TreePath, name: &str) -> Result<
     Ok(None)
 }
 
-/// Whether a link leads to a folder of the commit, whose manifests somebody may miss.
+/// Whether a link leads to a folder of the commit.
 fn leads_to(link: &[u8], target: &[u8], folders: &BTreeSet<&[u8]>) -> bool {
     let target = String::from_utf8_lossy(target);
     let link = String::from_utf8_lossy(link);
@@ -263,13 +119,4 @@ fn leads_to(link: &[u8], target: &[u8], folders: &BTreeSet<&[u8]>) -> bool {
 /// The folders above a path.
 fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at])
-}
-
-fn is_manifest(name: &[u8]) -> bool {
-    let file = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    file.ends_with(b".yaml") || file.ends_with(b".yml")
-}
-
-fn shown(path: &[u8]) -> String {
-    String::from_utf8_lossy(path).into_owned()
 }

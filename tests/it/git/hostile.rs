@@ -102,6 +102,32 @@ fn no_filter_hook_or_setting_of_the_repository_runs_anything() {
 }
 
 #[test]
+fn what_looks_like_a_policy_in_a_commit_is_ignored_with_a_warning() {
+    let manifest = "apiVersion: bursar.dev/v1\nkind: Policy\nspec: { maxCreates: 0 }\n";
+    let repo = Repo::with(&[
+        ("a.yaml", "a"),
+        ("policy.yaml", manifest),
+        ("bursar.toml", "max-creates = 0\n"),
+        ("deep/.bursar.yaml", manifest),
+        (".hidden/bursar.toml", "max-creates = 0\n"),
+    ]);
+    let (_mirrors, options) = of(&repo);
+    let taken = took(&mut repository(options));
+    let loaded = bursar::manifest::load(&taken.tree.files, &bursar::manifest::LoadOptions::default());
+    let findings = loaded.findings.iter().map(ToString::to_string);
+    let told: Vec<String> = findings.filter(|finding| finding.contains("BUR0006")).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for name in ["policy.yaml", "bursar.toml", "deep/.bursar.yaml"] {
+        assert!(told.iter().any(|finding| finding.contains(name)), "{name}: {told:?}");
+    }
+    repo.git(&["rm", "--quiet", "a.yaml", "policy.yaml"]);
+    repo.commit(&[]);
+    let (_mirrors, options) = of(&repo);
+    let why = look(&mut repository(options)).unwrap_err();
+    assert!(why.contains("has no manifest in"), "{why}");
+}
+
+#[test]
 fn file_names_are_bytes_and_show_as_they_are() {
     let repo = Repo::with(&[("a.yaml", "a")]);
     repo.commit(&[

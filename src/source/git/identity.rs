@@ -8,7 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::domain::RepositoryName;
 use crate::domain::text::inert;
 
-use super::git_command::Git;
+use super::address::CommitId;
+use super::command::Git;
 
 /// Where the paths of manifests begin, and what that place is called wherever it is checked
 /// out.
@@ -97,7 +98,8 @@ fn canonical(path: &Path) -> Result<PathBuf, RepositoryError> {
 }
 
 fn origin(root: &Path) -> Option<RepositoryName> {
-    let url = Git::at(root).text("config", &["--local", "--get", "remote.origin.url"]).ok()?;
+    let url =
+        Git::around(root).text("asking for the origin", &["config", "--local", "--get", "remote.origin.url"]).ok()?;
     place_of(url.trim()).map(RepositoryName::Origin)
 }
 
@@ -120,34 +122,28 @@ fn place_of(url: &str) -> Option<String> {
 
 fn first_commits(root: &Path) -> Option<RepositoryName> {
     // What a shallow history begins with is where it was cut.
-    let git = Git::at(root);
-    if git.text("rev-parse", &["--is-shallow-repository"]).ok()? != "false" {
+    let git = Git::around(root);
+    if git.is_shallow().ok()? {
         return None;
     }
-    let listed = git.text("rev-list", &["--max-parents=0", "HEAD"]).ok()?;
+    let listed = git.text("asking where the history begins", &["rev-list", "--max-parents=0", "HEAD"]).ok()?;
     let commits: BTreeSet<&str> = listed.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let hex = |commit: &&str| commit.len() >= 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (!commits.is_empty() && commits.iter().all(hex))
+    (!commits.is_empty() && commits.iter().all(|commit| CommitId::parse(commit).is_some()))
         .then(|| RepositoryName::Root(commits.into_iter().collect::<Vec<_>>().join(" ")))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::revision::git;
+    use super::super::scratch::{self, git};
     use super::*;
-
-    fn run(folder: &Path, args: &[&str]) {
-        git(folder, args).unwrap_or_else(|| panic!("git {args:?}"));
-    }
 
     fn repository() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        run(folder.path(), &["init", "-q"]);
+        git(folder.path(), &["init", "-q"]);
         std::fs::create_dir(folder.path().join("clients")).unwrap();
         for (file, message) in [("clients/a.yaml", "first"), ("clients/b.yaml", "second")] {
             std::fs::write(folder.path().join(file), "").unwrap();
-            run(folder.path(), &["add", "."]);
-            run(folder.path(), &["-c", "user.name=x", "-c", "user.email=x@y.example", "commit", "-qm", message]);
+            scratch::commit(folder.path(), message);
         }
         folder
     }
@@ -183,14 +179,14 @@ mod tests {
         // A clone by path has no name of a network: its history is the same.
         let clone = tempfile::tempdir().unwrap();
         let url = format!("file://{}", made.path().display());
-        run(clone.path(), &["-c", "protocol.file.allow=always", "clone", "-q", &url, "."]);
+        git(clone.path(), &["-c", "protocol.file.allow=always", "clone", "-q", &url, "."]);
         assert_eq!(of(clone.path()), first);
         let shallow = tempfile::tempdir().unwrap();
-        run(shallow.path(), &["-c", "protocol.file.allow=always", "clone", "-q", "--depth=1", &url, "."]);
+        git(shallow.path(), &["-c", "protocol.file.allow=always", "clone", "-q", "--depth=1", &url, "."]);
         assert!(matches!(of(shallow.path()), RepositoryName::Folder(_)), "where it was cut is not where it began");
 
-        run(shallow.path(), &["remote", "set-url", "origin", "https://canary@git.example/acme/clients.git"]);
-        run(clone.path(), &["remote", "set-url", "origin", "git@git.example:acme/clients.git"]);
+        git(shallow.path(), &["remote", "set-url", "origin", "https://canary@git.example/acme/clients.git"]);
+        git(clone.path(), &["remote", "set-url", "origin", "git@git.example:acme/clients.git"]);
         assert_eq!(of(shallow.path()), RepositoryName::Origin("git.example/acme/clients".to_owned()));
         assert_eq!(of(clone.path()), of(shallow.path()));
 

@@ -1,10 +1,15 @@
 //! Which commit a folder of manifests is at: for the history, never for a decision.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::git_command::Git;
+use crate::source::names::Place;
+
+use super::address::CommitId;
+use super::command::{Git, LISTING, Run};
+use super::objects::{self, EntryKind, path_of};
 
 /// So many files are compared in one run: their names have to fit in a command.
 const AT_ONCE: usize = 100;
@@ -17,56 +22,45 @@ const AT_ONCE: usize = 100;
 /// it would for `git status`; what a filter changed is not as it was committed.
 pub fn of(folder: &Path) -> Option<String> {
     let folder = if folder.is_dir() { folder } else { folder.parent()? };
-    let git = Git::at(folder);
-    let commit = git.text("rev-parse", &["--verify", "HEAD"]).ok()?;
-    if commit.len() < 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
+    let git = Git::around(folder);
+    let commit = git.text("asking for the commit", &["rev-parse", "--verify", "HEAD"]).ok()?;
+    let commit = CommitId::parse(&commit)?;
     let clean = is_clean(&git, folder, &commit)?;
-    Some(if clean { commit } else { format!("{commit}-dirty") })
+    Some(if clean { commit.to_string() } else { format!("{commit}-dirty") })
 }
 
 /// Whether each manifest is as it was committed, and there is none besides; `None` where that
 /// cannot be told.
-fn is_clean(git: &Git, folder: &Path, commit: &str) -> Option<bool> {
-    // A name that is no text is no manifest's that could be found again.
-    let listed = git.bytes("ls-tree", &["-r", "-z", commit]).ok()?;
-    let listed = String::from_utf8_lossy(&listed);
-    let mut committed = BTreeSet::new();
-    let mut files: Vec<(&str, &str)> = Vec::new();
-    for line in listed.split_terminator('\0') {
-        // `MODE TYPE OBJECT\tPATH`.
-        let (about, path) = line.split_once('\t')?;
-        let mut about = about.split(' ');
-        let (mode, object) = (about.next()?, about.nth(1)?);
-        if !is_manifest(path) {
-            continue;
-        }
-        committed.insert(path);
-        let place = path_in(folder, path);
-        match (mode, fs::symlink_metadata(&place)) {
-            ("120000", _) => {
-                let target = git.bytes("cat-file", &["blob", object]).ok()?;
+fn is_clean(git: &Git, folder: &Path, commit: &CommitId) -> Option<bool> {
+    let entries = objects::list(git, commit, &[]).ok()?;
+    let mut committed: BTreeSet<&[u8]> = BTreeSet::new();
+    let mut files: Vec<(&[u8], &str)> = Vec::new();
+    for entry in entries.iter().filter(|entry| is_manifest(&entry.path)) {
+        committed.insert(&entry.path);
+        let place = folder.join(path_of(&entry.path));
+        match (entry.kind, fs::symlink_metadata(&place)) {
+            (EntryKind::Link, _) => {
+                let target = git.bytes("reading a link", &["cat-file", "blob", &entry.object]).ok()?;
                 if fs::read_link(&place).map_or(true, |there| there.as_os_str().as_encoded_bytes() != target) {
                     return Some(false);
                 }
             }
-            (_, Ok(found)) if found.is_file() => files.push((path, object)),
+            (EntryKind::File, Ok(found)) if found.is_file() => files.push((&entry.path, &entry.object)),
             _ => return Some(false),
         }
     }
     // What is in the index, and what is nowhere but in the folder.
-    let present = git.bytes("ls-files", &["-z", "--cached", "--others", "--exclude-standard"]).ok()?;
-    if String::from_utf8_lossy(&present)
-        .split_terminator('\0')
-        .any(|path| is_manifest(path) && !committed.contains(path))
-    {
+    let args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let present = git.bytes("listing the folder", &args).ok()?;
+    if present.split(|byte| *byte == 0).any(|path| is_manifest(path) && !committed.contains(path)) {
         return Some(false);
     }
     for some in files.chunks(AT_ONCE) {
-        let mut args = vec!["--no-filters", "--"];
-        args.extend(some.iter().map(|(path, _)| *path));
-        let hashes = git.text("hash-object", &args).ok()?;
+        let paths: Vec<_> = some.iter().map(|(path, _)| path_of(path)).collect();
+        let mut run = Run::new("comparing the files", &["hash-object", "--no-filters", "--"]);
+        run.args.extend(paths.iter().map(|path| -> &OsStr { path.as_os_str() }));
+        run.most = LISTING;
+        let hashes = String::from_utf8(git.run(run).and_then(|ran| ran.well()).ok()?).ok()?;
         if !hashes.lines().eq(some.iter().map(|(_, object)| *object)) {
             return Some(false);
         }
@@ -74,25 +68,14 @@ fn is_clean(git: &Git, folder: &Path, commit: &str) -> Option<bool> {
     Some(true)
 }
 
-fn path_in(folder: &Path, path: &str) -> PathBuf {
-    if folder.as_os_str().is_empty() { PathBuf::from(path) } else { folder.join(path) }
-}
-
-fn is_manifest(path: &str) -> bool {
-    [".yaml", ".yml"].iter().any(|end| path.ends_with(end))
-}
-
-/// Makes repositories for tests.
-#[cfg(test)]
-pub(super) fn git(folder: &Path, args: &[&str]) -> Option<String> {
-    let mut command = std::process::Command::new("git");
-    command.args(args).current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    let output = command.output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
+/// By its path below the folder, as it would be read there.
+fn is_manifest(path: &[u8]) -> bool {
+    Place::of(path) == Place::Manifest
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::scratch::{self, git};
     use super::*;
 
     #[test]
@@ -100,30 +83,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         assert_eq!(of(path), None, "no repository");
-        let run = |args: &[&str]| git(path, args).expect("git is there");
-        run(&["init", "-q"]);
+        git(path, &["init", "-q"]);
         assert_eq!(of(path), None, "no commit yet");
         std::fs::write(path.join("acme.yaml"), "a: 1\n").unwrap();
-        run(&["add", "."]);
-        run(&["-c", "user.name=x", "-c", "user.email=x@y.example", "commit", "-q", "-m", "first"]);
+        scratch::commit(path, "first");
         let commit = of(path).unwrap();
         assert_eq!(commit.len(), 40, "{commit}");
         assert_eq!(of(&path.join("acme.yaml")), Some(commit.clone()), "a file's folder");
+        std::fs::write(path.join(".hidden.yaml"), "h: 1\n").unwrap();
+        assert_eq!(of(path), Some(commit.clone()), "what is hidden is no manifest");
         std::fs::write(path.join("beta.yaml"), "b: 1\n").unwrap();
         assert_eq!(of(path), Some(format!("{commit}-dirty")));
     }
+
     #[cfg(unix)]
     #[test]
     fn no_filter_of_the_repository_runs_to_tell_whether_something_was_edited() {
         let folder = tempfile::tempdir().unwrap();
         let (path, marker) = (folder.path(), folder.path().join("marker"));
-        let run = |args: &[&str]| git(path, args).expect("git is there");
+        let run = |args: &[&str]| git(path, args);
         run(&["init", "-q"]);
         for name in ["acme.yaml", "beta.yaml"] {
             std::fs::write(path.join(name), "a: 1\n").unwrap();
         }
-        run(&["add", "."]);
-        run(&["-c", "user.name=x", "-c", "user.email=x@y.example", "commit", "-q", "-m", "first"]);
+        scratch::commit(path, "first");
         let commit = of(path).unwrap();
         let touch = format!("touch '{}'; cat", marker.display());
         for key in ["filter.x.clean", "filter.x.smudge", "filter.x.process", "core.fsmonitor", "diff.x.textconv"] {
