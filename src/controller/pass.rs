@@ -289,7 +289,7 @@ impl Reconciler {
             known,
             policy: &self.policy,
             selector: &self.selector,
-            requests_spent: self.reader.requests_sent(),
+            requests_spent: self.reader.line().requests_sent(),
         };
         Some(checked(&inputs, lint))
     }
