@@ -131,18 +131,28 @@ impl ApiArgs {
     /// Connects; starts the sandbox first where it is asked for. No request is sent yet.
     ///
     /// # Errors
-    /// A URL, token or file that does not hold.
+    /// A URL, token or file that does not hold; each, where there are several.
     pub async fn connect(&self) -> Result<Connection, CliError> {
-        let capabilities = self.capabilities()?;
-        let (url, token, sandbox) = if let Some(file) = &self.sandbox {
-            let sandbox = self.start_sandbox(file).await?;
-            let token = token::Token::from_text(sandbox.token().to_owned())?;
-            (sandbox.api_url(), token, Some(sandbox))
+        let mut faults = Vec::new();
+        match self.connect_or(&mut faults).await {
+            Some(connection) => Ok(connection),
+            None => Err(CliError::several("keep bursar from the account API", faults)),
+        }
+    }
+
+    /// The same, with what does not hold put to the faults.
+    pub async fn connect_or(&self, faults: &mut Vec<CliError>) -> Option<Connection> {
+        let capabilities = kept(self.capabilities(), faults);
+        let (base_url, token, sandbox) = if let Some(file) = &self.sandbox {
+            let sandbox = kept(self.start_sandbox(file).await, faults)?;
+            let token = token::Token::from_text(sandbox.token().to_owned());
+            (BaseUrl::parse(&sandbox.api_url()), token, Some(sandbox))
         } else {
             let env = std::env::var("BURSAR_TOKEN").ok();
-            (self.api_url().to_owned(), token::find(env, self.token_file.as_deref())?, None)
+            (BaseUrl::parse(self.api_url()), token::find(env, self.token_file.as_deref()), None)
         };
-        let base_url = BaseUrl::parse(&url)?;
+        let (base_url, token) = (kept(base_url, faults), kept(token, faults));
+        let (capabilities, base_url, token) = (capabilities?, base_url?, token?);
         let api = ApiInfo { provider: self.provider.name().into(), url: base_url.to_string() };
         let setup = Setup {
             base_url: base_url.clone(),
@@ -154,8 +164,8 @@ impl ApiArgs {
             },
             payment_method: self.payment_method.clone(),
         };
-        let driver = self.provider.connect(setup)?;
-        Ok(Connection { api, sandbox, overruled: capabilities, base_url, driver })
+        let driver = kept(self.provider.connect(setup), faults)?;
+        Some(Connection { api, sandbox, overruled: capabilities, base_url, driver })
     }
 
     fn api_url(&self) -> &str {
@@ -200,4 +210,9 @@ impl ApiArgs {
         }
         .map_err(super::sandbox::not_started)
     }
+}
+
+/// What holds; what does not is put to the faults.
+fn kept<T, E: Into<CliError>>(result: Result<T, E>, faults: &mut Vec<CliError>) -> Option<T> {
+    result.map_err(|error| faults.push(error.into())).ok()
 }

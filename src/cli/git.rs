@@ -69,7 +69,7 @@ impl GitArgs {
     /// An address, branch, folder or file that is refused.
     pub fn options(&self) -> Result<Option<Options>, CliError> {
         let Self { git, git_branch, git_path, git_interval, git_verify, git_allow_rewind, git_mirrors, .. } = self;
-        let Some(raw) = git else { return Ok(None) };
+        let Some(raw) = git else { return self.check_unused().map(|()| None) };
         if *git_interval < SHORTEST_INTERVAL {
             return Err(CliError::new("--git-interval is at least 1s"));
         }
@@ -90,6 +90,26 @@ impl GitArgs {
             limits: Limits::default(),
             address,
         }))
+    }
+
+    /// Without `--git` nothing of the others may stand there: whoever wants signatures verified
+    /// must not get a folder that nobody verifies. (Where a path is given, which conflicts with
+    /// `--git`, the parser lets `requires` pass.)
+    fn check_unused(&self) -> Result<(), CliError> {
+        let Self { git_token_file, git_ssh_key, git_known_hosts, git_verify, git_allow_rewind, .. } = self;
+        let given = [
+            ("--git-verify", git_verify.is_some()),
+            ("--git-token-file", git_token_file.is_some()),
+            ("--git-ssh-key", git_ssh_key.is_some()),
+            ("--git-known-hosts", git_known_hosts.is_some()),
+            ("--git-allow-rewind", *git_allow_rewind),
+        ];
+        let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        if given.is_empty() {
+            return Ok(());
+        }
+        let message = format!("{} without --git, and a folder is read as it is", given.join(" and "));
+        Err(CliError::new(message).hint("give --git URL in place of the folder, or leave the option out"))
     }
 
     /// Between looks at the repository.

@@ -171,10 +171,17 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(dispatch(cli.verb, ui));
     // Whatever still hangs in a blocking read must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    done.unwrap_or_else(|error| {
+    let code = done.unwrap_or_else(|error| {
         ui.warn(&error.to_string());
         ExitCode::FAILURE
-    })
+    });
+    match ui::lost() {
+        Some(why) => {
+            ui.warn(&format!("Error: the result could not be written to standard output: {why}"));
+            ExitCode::FAILURE
+        }
+        None => code,
+    }
 }
 
 async fn dispatch(verb: Verb, ui: Ui) -> error::CliResult {

@@ -117,13 +117,7 @@ async fn prepare(args: &Args, ui: Ui, faults: &mut Vec<CliError>) -> Option<Read
             let checked = journal.map_or(Ok(()), |journal| args.journal.check_lock(path, journal));
             faults.extend(checked.err());
         }
-        let connection = match fleet.args.api.connect().await {
-            Ok(connection) => connection,
-            Err(error) => {
-                faults.push(error);
-                continue;
-            }
-        };
+        let Some(connection) = fleet.args.api.connect_or(faults).await else { continue };
         let purpose = if fleet.args.mode == Mode::Apply { Purpose::Run } else { Purpose::Plan };
         let Some(opened) = &opened else { continue };
         let hold = fleet.args.hold.and_then(|hold| SignedDuration::try_from(hold).ok());

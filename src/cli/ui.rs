@@ -1,12 +1,22 @@
 //! What each stream shows, decided once: results on standard output, talk on standard error.
 
 use std::borrow::Cow;
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 /// The two streams. Colour is kept only where a terminal wants it (`NO_COLOR` is obeyed).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ui {
     quiet: bool,
+}
+
+/// Why a result could not be written, where one could not: the process then ends as failed,
+/// whatever else it did, so that half a file is taken for none.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// See [`LOST`].
+pub fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
 }
 
 impl Ui {
@@ -29,7 +39,12 @@ impl Ui {
     /// The same where the commands to a runner are ours.
     pub fn commands(self, text: &str) {
         let mut stream = anstream::stdout().lock();
-        let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+        match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let _ = LOST.set(error.to_string());
+            }
+            _ => {}
+        }
     }
 
     /// A line of talk on standard error.

@@ -85,3 +85,26 @@ async fn a_flush_that_fails_once_loses_nothing_and_makes_nothing_twice() {
 async fn a_disk_that_breaks_for_good_loses_nothing_and_makes_nothing_twice() {
     at_every_place("pwrite64,fdatasync,fsync", "EIO", true, 17).await;
 }
+
+/// Half a snapshot, or none, must not be taken for one.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_finds_no_room_is_a_failure_and_one_that_nobody_reads_is_none() {
+    let world = World::new(&["jane@acme.example"]).await;
+    world.client("acme", &["jane@acme.example"]);
+    for args in
+        [&["schema"][..], &["validate"], &["snapshot"], &["plan", "-o", "json"], &["apply", "--yes"], &["export"]]
+    {
+        let mut command = world.command(args);
+        command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+        let done = Done::from(tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()).expect(1);
+        let why = "Error: the result could not be written to standard output: No space left on device (os error 28)\n";
+        assert!(done.stderr.ends_with(why), "{args:?}: {}", done.stderr);
+    }
+    assert_eq!(world.ledger().await.count("accounts_created"), 1, "what was carried out stays done");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = world.command(&["schema"]);
+    command.stdout(writer);
+    Done::from(tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()).expect(0);
+}

@@ -13,6 +13,11 @@ async fn everything_that_is_wrong_is_told_at_once_and_nothing_is_begun() {
     world.write("journal.db", "this is no journal, and long enough to be looked at as one\n");
     let mut command = world.command(&[
         "run",
+        ".",
+        "--git-verify",
+        "signers",
+        "--api-url",
+        "http://evil.example/v2",
         "--interval",
         "10ms",
         "--lease",
@@ -33,14 +38,16 @@ async fn everything_that_is_wrong_is_told_at_once_and_nothing_is_begun() {
     let told = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(1), "{told}");
     let heads: Vec<&str> = told.lines().filter(|line| line.starts_with("  - ") || line.starts_with("Error")).collect();
-    insta::assert_snapshot!(heads.join("\n"), @r"
-    Error: 7 things keep the daemon from starting:
+    insta::assert_snapshot!(heads.join("\n"), @"
+    Error: 9 things keep the daemon from starting:
       - --interval is at least 1s, --poll at least 100ms
+      - --git-verify without --git, and a folder is read as it is
       - --lease is at least 1s
       - the hook secret file exposed is open to other users of this machine (mode 0644)
       - the hook secret file empty does not hold one secret: 32 to 256 letters, digits, `-` and `_` on one line
       - cannot listen on 192.0.2.1:1: Cannot assign requested address (os error 99)
       - the journal journal.db can be read by others (mode 644)
+      - the API's address needs https://; plain http:// is for this very machine only (127.0.0.1, ::1, localhost)
       - cannot read the token file nowhere: No such file or directory (os error 2)
     ");
     assert!(!told.contains(SECRET), "{told}");
