@@ -64,8 +64,8 @@ async fn look(connection: &Connection, probe: bool) -> Result<Profile, CliError>
         let name = format!("bursar doctor {}", fastrand::u32(..));
         let probed = doctor::probe(reader.as_ref(), connection.writer().as_ref(), &name, LONGEST_LAG).await;
         profile.probed = Some(probed);
-        profile.quota = examiner.quota_left();
-        profile.requests = reader.requests_sent();
+        profile.quota = reader.line().quota();
+        profile.requests = reader.line().requests_sent();
     }
     Ok(profile)
 }

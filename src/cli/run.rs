@@ -257,7 +257,7 @@ impl Post {
         let Self { fleet, keeping, connection, board, journal: _, notices, several } = self;
         let FleetArgs { manifests, git: _, mode, interval, poll, parallelism, quota_reserve, .. } = &fleet.args;
         let reader = connection.reader();
-        reader.pace(*quota_reserve);
+        reader.line().pace(*quota_reserve);
         let mut reconciler = Reconciler::new(
             connection.api.clone(),
             reader,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::controller::Reconciler;
 use crate::controller::status::{
-    AccountStatus, Condition, FORMAT_VERSION, FleetStatus, ReadFrom, Setting, Status, Trouble, state_name, tell_fleet,
+    AccountStatus, Condition, FORMAT_VERSION, FleetStatus, ReadFrom, Setting, Status, Trouble, tell_fleet,
 };
 use crate::controller::{Mode, Source as _};
 use crate::domain::text::{inert, span};
@@ -67,11 +67,10 @@ enum Output {
 }
 
 fn state(raw: &str) -> Result<AccountState, String> {
-    use crate::controller::status::STATES;
-    let known = || STATES.map(state_name).join(", ");
-    STATES
+    let known = || AccountState::ALL.map(AccountState::as_str).join(", ");
+    AccountState::ALL
         .into_iter()
-        .find(|state| state_name(*state) == raw.replace('-', "_"))
+        .find(|state| state.as_str() == raw.replace('-', "_"))
         .ok_or_else(|| format!("known are {}", known()))
 }
 
@@ -259,7 +258,7 @@ fn row(account: &AccountStatus, now: Timestamp, several: bool, wide: bool) -> Ve
     row.push(length(account.since, now));
     row.push(next(account, &|at| length(now, at)));
     if wide {
-        row.push(state_name(account.state).to_owned());
+        row.push(account.state.as_str().to_owned());
         row.push(account.account_id.as_deref().map(cell).unwrap_or_default());
         let commit = account.last_applied_revision.as_deref().unwrap_or_default();
         row.push(cell(commit.get(..12).unwrap_or(commit)));

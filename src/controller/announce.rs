@@ -106,7 +106,7 @@ fn lines(account: &AccountPlan, now: &Standing, before: Option<&Standing>) -> Ve
         AccountState::Suspended => tell(false, "suspended: observed, not changed".into()),
         AccountState::Invalid | AccountState::Unknown => {
             let message = account.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
-            tell(true, format!("{}{message}", state_word(now.state)));
+            tell(true, format!("{}{message}", now.state.words()));
         }
         AccountState::Failed
         | AccountState::Blocked
@@ -146,27 +146,13 @@ fn open_line(action: &Action) -> String {
     }
 }
 
-const fn state_word(state: AccountState) -> &'static str {
-    match state {
-        AccountState::Invalid => "invalid",
-        AccountState::Suspended => "suspended",
-        AccountState::Failed => "failed",
-        AccountState::Blocked => "blocked",
-        AccountState::Manual => "manual",
-        AccountState::Unknown => "unknown",
-        AccountState::Changes => "changes",
-        AccountState::Waiting => "waiting",
-        AccountState::InSync => "in sync",
-    }
-}
-
 fn summary(plan: &Plan) -> String {
     let mut counts: BTreeMap<AccountState, usize> = BTreeMap::new();
     let clients = plan.accounts.iter().filter(|account| account.client.is_some());
     for account in clients.clone() {
         *counts.entry(account.state).or_default() += 1;
     }
-    let parts: Vec<_> = counts.iter().rev().map(|(state, count)| format!("{count} {}", state_word(*state))).collect();
+    let parts: Vec<_> = counts.iter().rev().map(|(state, count)| format!("{count} {}", state.words())).collect();
     let price = price(plan.cost);
     match clients.count() {
         0 => "no clients".into(),

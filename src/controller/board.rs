@@ -98,7 +98,7 @@ impl Board {
 
     /// What went over the wire.
     pub fn traffic(&self) -> Traffic {
-        self.0.reader.traffic()
+        self.0.reader.line().traffic()
     }
 
     /// What the budget of the token is good for, as the last pass saw it.
@@ -108,7 +108,7 @@ impl Board {
 
     /// How the budget stands now, and what it is good for.
     pub fn budget(&self) -> BudgetReport {
-        let now = BudgetReport::of(self.0.reader.quota_use(), None, None);
+        let now = BudgetReport::of(self.0.reader.line().quota_use(), None, None);
         let Some((seen, at)) = locked(&self.0.budget).clone() else { return now };
         let BudgetReport { list_requests, details_requests, full_pass, oldest, .. } = seen;
         let oldest = oldest.map(|age| age + at.elapsed());
@@ -184,7 +184,7 @@ impl Board {
         if !locked(&self.0.fleet).holding {
             return true;
         }
-        let sent = self.0.reader.requests_sent();
+        let sent = self.0.reader.line().requests_sent();
         let mut pulse = locked(&self.0.pulse);
         if pulse.sent != sent {
             pulse.sent = sent;

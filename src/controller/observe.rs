@@ -24,7 +24,7 @@ pub async fn look_over(reader: &dyn Read, known: Option<Terms>) -> Result<(Snaps
     if let Some((identity, offer)) = known {
         let accounts = reader.accounts().await?;
         // A sandbox that was reset says so in each answer.
-        if reader.world() == identity.scope.world {
+        if reader.line().world() == identity.scope.world {
             return Ok((snapshot(identity, offer, accounts), false));
         }
     }

@@ -1,7 +1,9 @@
 //! One pass: observe, plan, and carry out in rounds until nothing is left but waiting.
 
 mod agreed;
+mod error;
 mod looking;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,13 +19,18 @@ use crate::manifest::Wanted;
 use crate::plan::saved::Agreed;
 use crate::plan::{
     self, AccountPlan, Action, ActionState, ApiInfo, Clocks, Inputs, Known, LintFault, Match, ObservedAccount, OpKind,
-    Plan, Policy, Selector, Snapshot, Summary, checked, lint, match_accounts,
+    Plan, Policy, Selector, Snapshot, checked, lint, match_accounts,
 };
-use crate::provider::{ApiError, Capability, Class, Offer, Read, Write};
+use crate::provider::{Capability, Class, Offer, Read, Write};
 
 use super::keeper::{Keeper, Keeping};
 use super::memory::Memory;
 use super::rolling::{Freshness, Rolling};
+
+pub use error::PassError;
+pub use report::Report;
+
+use report::merge;
 
 /// How many rounds a pass has at most: what one round learns, the next acts on.
 const ROUNDS: usize = 5;
@@ -71,22 +78,6 @@ impl std::fmt::Debug for Reconciler {
     }
 }
 
-/// What a pass did, and how things stand after it.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The plan that was made first: what a person agreed to.
-    pub agreed: Plan,
-    /// How things stand: what was applied in all rounds, in order, then what is left.
-    pub plan: Plan,
-    /// Actions that an interruption kept from being begun.
-    pub left: usize,
-    /// What ended the rounds early, after something had been done.
-    pub trouble: Option<PassError>,
-    /// What turned up that was not agreed to, and was left; nothing is done any more for these
-    /// clients.
-    pub besides: Vec<(ClientName, String)>,
-}
-
 /// What the rounds of a pass have done so far.
 #[derive(Debug, Default)]
 struct Rounds {
@@ -95,54 +86,6 @@ struct Rounds {
     left: usize,
     begun: bool,
     besides: Vec<(ClientName, String)>,
-}
-
-/// Why a pass did not go through.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum PassError {
-    /// The API could not be read, or not completely; nothing was done.
-    #[error("the account API could not be read: {0}")]
-    Api(ApiError),
-    /// The journal could not be read or written.
-    #[error("{0}")]
-    Journal(BookError),
-    /// Accounts would be created on a server without idempotency keys, and nothing would be
-    /// remembered of it (rule R7).
-    #[error(
-        "this server has no idempotency keys, and without a lasting journal an account could be made twice; nothing \
-         was done: name a journal with --journal"
-    )]
-    Unkept,
-    /// The list lacks accounts that it showed a moment ago: what else it lacks nobody knows
-    /// (rule R4).
-    #[error("the list of accounts lacks some that it showed a moment ago; nothing was created")]
-    Shrunk,
-    /// The independent check found a fault in the plan; nothing was done.
-    #[error("the plan does not hold, which is a bug in bursar; nothing was done: {}", faults(.0))]
-    Lint(Vec<LintFault>),
-}
-
-// Not `#[from]`: the error is in the message, and a cause is not told twice.
-impl From<ApiError> for PassError {
-    fn from(error: ApiError) -> Self {
-        Self::Api(error)
-    }
-}
-
-impl From<BookError> for PassError {
-    fn from(error: BookError) -> Self {
-        Self::Journal(error)
-    }
-}
-
-impl From<JournalError> for PassError {
-    fn from(error: JournalError) -> Self {
-        Self::Journal(error.into())
-    }
-}
-
-fn faults(faults: &[LintFault]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// What a look at some accounts found.
@@ -289,7 +232,7 @@ impl Reconciler {
             known,
             policy: &self.policy,
             selector: &self.selector,
-            requests_spent: self.reader.requests_sent(),
+            requests_spent: self.reader.line().requests_sent(),
         };
         Some(checked(&inputs, lint))
     }
@@ -549,58 +492,4 @@ fn due(plan: &Plan, only: Option<&BTreeSet<ClientName>>) -> usize {
 
 fn creates(plan: &Plan, only: Option<&BTreeSet<ClientName>>) -> bool {
     planned(plan, only).any(|action| action.op.kind() == OpKind::CreateAccount)
-}
-
-impl Report {
-    /// Takes the applied actions out, to be joined with those of later passes.
-    pub fn take_applied(&mut self) -> BTreeMap<ClientName, Vec<Action>> {
-        let mut applied = BTreeMap::new();
-        for account in &mut self.plan.accounts {
-            let Some(client) = &account.client else { continue };
-            let (done, open) =
-                std::mem::take(&mut account.actions).into_iter().partition(|a| a.state == ActionState::Applied);
-            account.actions = open;
-            applied.insert(client.clone(), done);
-        }
-        applied
-    }
-
-    /// How things stand, under the digest that was agreed to, with the operations and the
-    /// money of the agreed plan: what came of it is in the actions.
-    pub fn outcome(&self) -> Plan {
-        let Self { agreed, plan, left: _, trouble: _, besides: _ } = self;
-        let mut outcome = plan.clone();
-        outcome.digest.clone_from(&agreed.digest);
-        outcome.cost = agreed.cost;
-        outcome.requests.to_apply = agreed.requests.to_apply;
-        outcome.summary = Summary {
-            waiting: plan.summary.waiting,
-            blocked: plan.summary.blocked,
-            manual: plan.summary.manual,
-            in_sync: plan.summary.in_sync,
-            ..agreed.summary
-        };
-        let before: HashMap<_, _> = agreed.accounts.iter().map(|account| (&account.name, account)).collect();
-        for account in &mut outcome.accounts {
-            if let Some(agreed) = before.get(&account.name) {
-                account.digest.clone_from(&agreed.digest);
-                account.monthly_before = agreed.monthly_before;
-                account.monthly_after = agreed.monthly_after;
-            }
-        }
-        outcome
-    }
-
-    /// Puts applied actions before what is left.
-    pub fn put_applied(&mut self, applied: BTreeMap<ClientName, Vec<Action>>) {
-        merge(&mut self.plan, applied);
-    }
-}
-
-fn merge(plan: &mut Plan, mut applied: BTreeMap<ClientName, Vec<Action>>) {
-    for account in &mut plan.accounts {
-        if let Some(done) = account.client.as_ref().and_then(|client| applied.remove(client)) {
-            account.actions.splice(0..0, done);
-        }
-    }
 }

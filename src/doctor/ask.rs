@@ -49,7 +49,7 @@ pub async fn ask(asked: Asked<'_>) -> Profile {
         };
         profile.paging = Some(examiner.paging().await);
     }
-    profile.quota = examiner.quota_left();
-    profile.requests = reader.requests_sent();
+    profile.quota = reader.line().quota();
+    profile.requests = reader.line().requests_sent();
     profile
 }

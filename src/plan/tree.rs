@@ -141,6 +141,41 @@ pub enum AccountState {
     InSync,
 }
 
+impl AccountState {
+    /// Every state, in order.
+    pub const ALL: [Self; 9] = [
+        Self::Invalid,
+        Self::Suspended,
+        Self::Failed,
+        Self::Blocked,
+        Self::Manual,
+        Self::Unknown,
+        Self::Changes,
+        Self::Waiting,
+        Self::InSync,
+    ];
+
+    /// As JSON and labels have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Suspended => "suspended",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+            Self::Manual => "manual",
+            Self::Unknown => "unknown",
+            Self::Changes => "changes",
+            Self::Waiting => "waiting",
+            Self::InSync => "in_sync",
+        }
+    }
+
+    /// In words.
+    pub fn words(self) -> String {
+        self.as_str().replace('_', " ")
+    }
+}
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use crate::domain::{AccountId, AccountName, Email, Foreign, Money};
 
-use super::{ApiError, Capabilities, Quota};
+use super::{ApiError, Capabilities};
 
 /// Looks a server over. Every call is a GET; what is not the service's way is no error.
 #[async_trait]
@@ -23,9 +23,6 @@ pub trait Examine: Send + Sync {
 
     /// What comes of asking for a page with one account. One request.
     async fn paging(&self) -> Result<Paging, ApiError>;
-
-    /// The quota as the last answer told it; `None` where nothing is limited or known.
-    fn quota_left(&self) -> Option<Quota>;
 }
 
 /// What really was charged. Every call is a GET.

@@ -63,31 +63,38 @@ pub trait Read: Send + Sync {
     /// The members of an account, pending invitations included, complete.
     async fn members(&self, id: &AccountId) -> Result<Vec<Member>, ApiError>;
 
-    /// How many requests reached the wire so far, the writer's included; one that could not
-    /// be sent is none.
-    fn requests_sent(&self) -> u64;
-
     /// The same reader for requests of this class: one count, one quota.
     fn of(&self, class: Class) -> Arc<dyn Read>;
 
-    /// From now on what no person waits for is paced, with so many percent of the quota in
-    /// reserve.
-    fn pace(&self, reserve: u8);
+    /// The wire below this reader.
+    fn line(&self) -> &dyn Line;
+}
 
-    /// How the quota stands.
-    fn quota_use(&self) -> QuotaUse;
+/// The wire of one token, which reader and writer share: what went over it, and how its quota
+/// stands. No driver has one of its own.
+pub trait Line {
+    /// How many requests reached the wire so far; one that could not be sent is none.
+    fn requests_sent(&self) -> u64;
 
-    /// How long it is until so many requests of this reader's class may be begun.
-    fn outlook(&self, requests: u64) -> Duration;
+    /// What went over the wire so far.
+    fn traffic(&self) -> Traffic;
 
     /// Which world of a sandbox the last answer was of, as in [`Scope::world`]; `None` where no
     /// answer told of one.
     fn world(&self) -> Option<String>;
 
-    /// What went over the wire so far, the writer's part included; nothing where nobody counts.
-    fn traffic(&self) -> Traffic {
-        Traffic::default()
-    }
+    /// The quota as the last answer told it; `None` where nothing is limited or known.
+    fn quota(&self) -> Option<Quota>;
+
+    /// How the quota stands.
+    fn quota_use(&self) -> QuotaUse;
+
+    /// From now on what no person waits for is paced, with so many percent of the quota in
+    /// reserve.
+    fn pace(&self, reserve: u8);
+
+    /// How long it is until so many requests of the reader's class may be begun.
+    fn outlook(&self, requests: u64) -> Duration;
 }
 
 /// What can be asked for. Each call sends at most one request, on a fresh connection,

@@ -1,23 +1,19 @@
 //! The receiver of pushes: who knows the path, and signs where its kind of sender signs, may
 //! say that the manifests may have changed. Nothing else is taken from what they send.
 
-use std::time::Duration;
-
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
-use tokio::sync::Semaphore;
 
 use crate::domain::text::inert;
 
+use super::gate::Gate;
 use super::secret::Secret;
 
 /// The longest body that is read, in bytes: a push of thousands of commits lists only some.
 const LONGEST_BODY: usize = 1 << 20;
-/// How long a body may take.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// So many deliveries at once.
 const AT_ONCE: usize = 16;
 
@@ -33,12 +29,10 @@ type Pushed = Box<dyn Fn(Option<&str>) -> bool + Send + Sync>;
 
 /// What a receiver of pushes needs.
 pub struct GitHooks {
-    /// Stands in the path.
-    path: Secret,
+    gate: Gate,
     /// Signs.
     key: Secret,
     pushed: Pushed,
-    room: Semaphore,
 }
 
 impl std::fmt::Debug for GitHooks {
@@ -50,19 +44,14 @@ impl std::fmt::Debug for GitHooks {
 impl GitHooks {
     /// `pushed` is told the branch, where it is known, and tells whether anybody follows it.
     pub fn new(path: Secret, key: Secret, pushed: impl Fn(Option<&str>) -> bool + Send + Sync + 'static) -> Self {
-        Self { path, key, pushed: Box::new(pushed), room: Semaphore::new(AT_ONCE) }
+        Self { gate: Gate::new(path, AT_ONCE, LONGEST_BODY), key, pushed: Box::new(pushed) }
     }
 
     /// The status that answers a delivery.
     pub(super) async fn take(&self, secret: Option<&str>, headers: &HeaderMap, body: Body) -> StatusCode {
-        if !secret.is_some_and(|secret| self.path.is(secret)) {
-            return StatusCode::NOT_FOUND;
-        }
-        let Ok(_room) = self.room.try_acquire() else { return StatusCode::SERVICE_UNAVAILABLE };
-        let body = match tokio::time::timeout(BODY_WITHIN, to_bytes(body, LONGEST_BODY)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE,
-            Err(_) => return StatusCode::REQUEST_TIMEOUT,
+        let (body, _place) = match self.gate.pass(secret, body).await {
+            Ok(passed) => passed,
+            Err(status) => return status,
         };
         if !is_genuine(headers, &body, &self.key) {
             return StatusCode::UNAUTHORIZED;

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
 use crate::domain::Clock;
 use crate::domain::text::inert;
@@ -18,25 +17,23 @@ use crate::journal::Journal;
 use crate::journal::hearsay::{Noted, hear};
 
 use super::dnsimple::Delivery;
+use super::gate::Gate;
 use super::secret::Secret;
 
 /// The longest body that is read, in bytes. A delivery has less than one.
 const LONGEST_BODY: usize = 64 * 1024;
-/// How long a body may take.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// So many deliveries at once; the service sends what was turned away again.
 const AT_ONCE: usize = 64;
 
 /// What a receiver needs.
 pub struct Hooks {
-    secret: Secret,
+    gate: Gate,
     journal: Arc<dyn Journal>,
     urls: BTreeSet<String>,
     clock: Arc<dyn Clock>,
     hint: Box<dyn Fn() + Send + Sync>,
     /// What is known of a person is read and written again: one delivery after the other.
     noting: Mutex<()>,
-    room: Semaphore,
 }
 
 impl std::fmt::Debug for Hooks {
@@ -54,20 +51,15 @@ impl Hooks {
         clock: Arc<dyn Clock>,
         hint: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let (noting, room) = (Mutex::default(), Semaphore::new(AT_ONCE));
-        Self { secret, journal, urls, clock, hint: Box::new(hint), noting, room }
+        let gate = Gate::new(secret, AT_ONCE, LONGEST_BODY);
+        Self { gate, journal, urls, clock, hint: Box::new(hint), noting: Mutex::default() }
     }
 
     /// The status that answers a delivery. Only 200 keeps the service from sending it again.
     async fn take(&self, secret: Option<&str>, body: Body) -> StatusCode {
-        if !secret.is_some_and(|secret| self.secret.is(secret)) {
-            return StatusCode::NOT_FOUND;
-        }
-        let Ok(_room) = self.room.try_acquire() else { return StatusCode::SERVICE_UNAVAILABLE };
-        let body = match tokio::time::timeout(BODY_WITHIN, to_bytes(body, LONGEST_BODY)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE,
-            Err(_) => return StatusCode::REQUEST_TIMEOUT,
+        let (body, _place) = match self.gate.pass(secret, body).await {
+            Ok(passed) => passed,
+            Err(status) => return status,
         };
         let now = self.clock.now();
         let Ok(Delivery { name, news }) = Delivery::read(&body, now) else { return StatusCode::BAD_REQUEST };

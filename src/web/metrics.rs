@@ -12,8 +12,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::controller::status::{AccountStatus, FleetStatus, STATES, state_name};
+use crate::controller::status::{AccountStatus, FleetStatus};
 use crate::controller::{Board, Labels, Tally};
+use crate::plan::AccountState;
 
 /// The media type of [`text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -169,8 +170,8 @@ impl Shown {
     }
 
     fn clients(&mut self, fleet: &FleetStatus, accounts: &[AccountStatus], now: Timestamp) {
-        for state in STATES {
-            let name = state_name(state);
+        for state in AccountState::ALL {
+            let name = state.as_str();
             let labels = || vec![("fleet", fleet.name.clone()), ("state", name.to_owned())];
             let count = fleet.states.get(name).copied().unwrap_or_default();
             self.set("accounts", "Clients by state", labels(), count.into());

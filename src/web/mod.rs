@@ -2,6 +2,7 @@
 //! Whatever comes in is a hint to look, and at most hearsay about members; it chooses nothing.
 
 mod dnsimple;
+mod gate;
 mod git;
 mod hooks;
 mod host;

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::controller::status::{AccountStatus, Condition, FleetStatus, Status, Truth, state_name};
+use crate::controller::status::{AccountStatus, Condition, FleetStatus, Status, Truth};
 use crate::domain::text::inert;
 
 /// Clients shown at most; a page of thousands helps nobody.
@@ -110,7 +110,7 @@ fn table(accounts: &[&AccountStatus], several: bool, now: Timestamp) -> Markup {
                             @if let Some(id) = &account.account_id { " " small.quiet { (inert(id)) } }
                         }
                         @if several { td { (inert(&account.fleet)) } }
-                        td { span class=(class(account)) { (state_name(account.state).replace('_', " ")) } }
+                        td { span class=(class(account)) { (account.state.words()) } }
                         td { b { (inert(&account.reason)) } br; (inert(&account.message)) (kept(&account.conditions)) }
                         td { (ago(account.since, now)) }
                         td {

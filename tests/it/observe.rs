@@ -68,9 +68,9 @@ async fn further_looks(without: &[Extension], freshness: Option<Freshness>) -> [
                 reqwest::Client::new().patch(url).bearer_auth(sandbox.token()).json(&json!({"name": "Client A"}));
             assert!(renamed.send().await.unwrap().status().is_success());
         }
-        let before = reader.requests_sent();
+        let before = reader.line().requests_sent();
         passes.observe(&wanted).await.unwrap();
-        *cost = reader.requests_sent() - before;
+        *cost = reader.line().requests_sent() - before;
     }
     sandbox.stop().await;
     costs

@@ -2,9 +2,8 @@
 //! files get of them.
 
 use std::path::Path;
-use std::process::Command;
 
-use crate::support::{Done, World, bursar, manifest};
+use crate::support::{Done, World, bursar, git, manifest};
 
 const DEFAULTS: &str = "apiVersion: bursar.dev/v1\nkind: ClientDefaults\nmetadata: { name: all }\nspec: { plan: teams, memberGroups: [on-call] }\n";
 
@@ -28,14 +27,6 @@ fn plain(name: &str) -> String {
     )
 }
 
-fn git(folder: &Path, args: &[&str]) {
-    let mut command = Command::new("git");
-    command.args(["-c", "user.name=Kim", "-c", "user.email=kim@agency.example", "-c", "init.defaultBranch=main"]);
-    command.args(args).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn commit(folder: &Path, message: &str) {
     git(folder, &["add", "-A"]);
     git(folder, &["commit", "-q", "--allow-empty", "-m", message]);
@@ -51,7 +42,7 @@ async fn repository() -> World {
     }
     world.write("clients/solo/defaults.yaml", &DEFAULTS.replace("teams, memberGroups: [on-call]", "solo"));
     world.write("clients/solo/delta.yaml", &plain("delta").replace("[jane@delta.example]", "[]"));
-    git(world.path(), &["init", "-q", "."]);
+    git(world.path(), &["init", "-q", "--initial-branch=main"]);
     commit(world.path(), "first");
     git(world.path(), &["checkout", "-q", "-b", "branch"]);
     world

@@ -162,7 +162,7 @@ async fn a_fleet_with_embedded_details_takes_a_request_a_hundred_accounts() {
     ");
     assert_eq!((&accounts[1].subscription, &accounts[2].subscription), (&Some(None), &None));
     assert_eq!(accounts[0].members.as_ref().unwrap()[1].state, MemberState::Invited);
-    assert_eq!((reader.requests_sent(), world.lines().len()), (3, 3));
+    assert_eq!((reader.line().requests_sent(), world.lines().len()), (3, 3));
 }
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn the_vendors_hosts_are_neither_asked_for_plans_nor_written_to() {
         let error = reader.writer().delete_subscription(&AccountId::new("1")).await.unwrap_err();
         assert!(matches!(error.kind, ApiErrorKind::NotSent { .. }), "{error}");
         assert!(error.to_string().contains("--account-management on"), "{error}");
-        assert_eq!(reader.requests_sent(), 0);
+        assert_eq!(reader.line().requests_sent(), 0);
     }
     let local = world(|_, _| plans(value!([]))).await;
     let reader = local.reader_with(|config| config.account_management = AccountManagement::On);
@@ -290,7 +290,7 @@ async fn an_id_that_would_lead_elsewhere_is_never_sent() {
         let error = reader.writer().delete_subscription(&AccountId::new(id)).await.unwrap_err();
         assert!(matches!(error.kind, ApiErrorKind::NotSent { .. }), "{id}: {error}");
     }
-    assert_eq!((world.lines().len(), reader.requests_sent()), (0, 0));
+    assert_eq!((world.lines().len(), reader.line().requests_sent()), (0, 0));
 }
 
 #[tokio::test]
@@ -304,7 +304,7 @@ async fn a_read_is_tried_again_twice_where_nothing_clear_came_back() {
         .await;
         let reader = world.reader();
         reader.accounts().await.unwrap();
-        assert_eq!((world.lines().len(), reader.requests_sent()), (3, 3), "{shown}");
+        assert_eq!((world.lines().len(), reader.line().requests_sent()), (3, 3), "{shown}");
     }
     let broken = world(|_, _| html(502)).await;
     broken.reader().accounts().await.unwrap_err();
@@ -352,16 +352,18 @@ async fn a_used_up_quota_stops_everything_without_sending() {
     })
     .await;
     let reader = world.reader();
-    assert_eq!(reader.quota(), None, "nothing was told yet");
+    assert_eq!(reader.line().quota(), None, "nothing was told yet");
     reader.accounts().await.unwrap();
-    let Some(Quota { limit: 2400, remaining: 0, resets_in }) = reader.quota() else { panic!("{:?}", reader.quota()) };
+    let Some(Quota { limit: 2400, remaining: 0, resets_in }) = reader.line().quota() else {
+        panic!("{:?}", reader.line().quota())
+    };
     assert!(resets_in <= Duration::from_secs(60) && resets_in > Duration::from_secs(50), "{resets_in:?}");
     let read = reader.accounts().await.unwrap_err();
     let written = reader.writer().delete_subscription(&AccountId::new("1")).await.unwrap_err();
     for error in [read, written] {
         assert!(matches!(error.kind, ApiErrorKind::Quota { resets_in, .. } if resets_in.as_secs() >= 50), "{error}");
     }
-    assert_eq!((world.lines().len(), reader.requests_sent()), (1, 1));
+    assert_eq!((world.lines().len(), reader.line().requests_sent()), (1, 1));
 }
 
 #[tokio::test]

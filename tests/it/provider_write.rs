@@ -92,7 +92,7 @@ async fn each_action_is_one_request_on_a_connection_of_its_own() {
     SetAccess: PATCH /v2/7/members/m3 {"access":"full"}
     Unsubscribe: DELETE /v2/7/subscription
     "#);
-    assert_eq!((world.lines().len(), world.connections(), reader.requests_sent()), (9, 9, 9));
+    assert_eq!((world.lines().len(), world.connections(), reader.line().requests_sent()), (9, 9, 9));
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn what_never_left_this_machine_is_not_sent_and_not_counted() {
         assert_eq!(classify(OpKind::CreateAccount, Err(&error)), Outcome::NotSent, "{error}");
         let read = reader.accounts().await.unwrap_err();
         assert!(read.to_string().contains("not sent: cannot connect: "), "{read}");
-        assert_eq!(reader.requests_sent(), 0);
+        assert_eq!(reader.line().requests_sent(), 0);
     }
     assert_eq!(mute.lines().len(), 0);
 }

@@ -262,6 +262,26 @@ pub fn without_bulk() -> Options {
     Options { without: [bursar::sandbox::Extension::Bulk].into(), ..unlimited() }
 }
 
+/// Runs git in a folder, without the machine's configuration.
+#[track_caller]
+pub fn git(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.current_dir(folder).args(["-c", "user.name=Jane", "-c", "user.email=jane@agency.example"]).args(args);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder);
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+/// Commits everything in a folder; the commit.
+#[track_caller]
+pub fn commit(folder: &Path) -> String {
+    git(folder, &["add", "-A"]);
+    git(folder, &["commit", "-q", "--allow-empty", "-m", "change"]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
 /// A generated schema is the committed one; `BURSAR_RENEW=1 cargo test --test it` renews it.
 #[track_caller]
 pub fn committed(file: &str, schema: &Value) {

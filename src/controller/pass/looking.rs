@@ -95,7 +95,7 @@ impl Reconciler {
     ) -> Result<(), ApiError> {
         let managed = managed(wanted, snapshot);
         let size = Size::of(snapshot, managed.len());
-        let full_pass = self.freshness.map_or(Duration::ZERO, |f| f.full_pass(size, &self.reader.quota_use()));
+        let full_pass = self.freshness.map_or(Duration::ZERO, |f| f.full_pass(size, &self.reader.line().quota_use()));
         let must = self.keeper.to_be_read(&self.rolling);
         let previous = self.begun.as_ref().or(self.snapshot.as_ref());
         let (rolls, at_most) = (self.freshness.is_some(), self.freshness.map_or(Duration::ZERO, |f| f.details));
@@ -153,7 +153,7 @@ impl Reconciler {
         let accounts = clients.iter().filter_map(|client| matched.get(client)).cloned();
         let Some(ids) = accounts.collect::<Option<Vec<AccountId>>>() else { return Ok(Looked::NeedsList) };
         let seen = observe_accounts(reader.as_ref(), ids).await?;
-        let another_world = reader.world() != snapshot.identity.scope.world;
+        let another_world = reader.line().world() != snapshot.identity.scope.world;
         let Some(seen) = seen.filter(|_| !another_world) else { return Ok(Looked::NeedsList) };
         self.rolling.note(&seen, began, Instant::now());
         let looked_at = Snapshot { accounts: seen.clone(), ..snapshot.clone() };
@@ -266,7 +266,7 @@ impl Reconciler {
 
     /// How the quota stands, and what it is good for with these clients.
     pub fn budget(&self, wanted: &Wanted) -> BudgetReport {
-        let quota = self.reader.quota_use();
+        let quota = self.reader.line().quota_use();
         let Some(snapshot) = &self.snapshot else { return BudgetReport::of(quota, None, self.freshness) };
         let size = Size::of(snapshot, managed(wanted, snapshot).len());
         BudgetReport {
@@ -278,7 +278,7 @@ impl Reconciler {
     /// How long it is until everything may be looked at in this class.
     pub fn outlook(&self, class: Class) -> Duration {
         let pages = self.snapshot.as_ref().map_or(1, |snapshot| Size::of(snapshot, 0).pages());
-        self.reader.of(class).outlook(pages)
+        self.reader.of(class).line().outlook(pages)
     }
 }
 

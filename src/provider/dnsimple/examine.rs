@@ -9,7 +9,7 @@ use super::read::{List, Reader};
 use crate::domain::{AccountId, AccountName};
 use crate::provider::wire::json::is_id;
 use crate::provider::wire::{ANSWER_CAP, PAGE_CAP, is_absent};
-use crate::provider::{ApiError, Capabilities, Examine, Greeting, Holder, Paging, Quota};
+use crate::provider::{ApiError, Capabilities, Examine, Greeting, Holder, Paging};
 
 #[async_trait]
 impl Examine for Reader {
@@ -46,10 +46,6 @@ impl Examine for Reader {
             Some(page) if page.per_page == 1 && entries <= 1 => Paging::Honoured { total: Some(page.total_entries) },
             Some(page) => Paging::Other { per_page: Some(page.per_page), entries },
         })
-    }
-
-    fn quota_left(&self) -> Option<Quota> {
-        self.quota()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Reading: lists page by page until complete, retried where nothing clear came back.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Method, Url};
@@ -14,9 +13,11 @@ use super::{AccountManagement, Config};
 use crate::domain::AccountId;
 use crate::provider::wire::json::{Listed, is_id};
 use crate::provider::wire::pages::{Counted, Next};
-use crate::provider::wire::{ANSWER_CAP, Answer, PAGE_CAP, Quota, Wire, id_order, is_absent};
-use crate::provider::{Account, ApiError, ApiErrorKind, Capabilities, Capability, Class, Identity, Member, Offer};
-use crate::provider::{QuotaUse, Read, Scope, Subscription, Traffic};
+use crate::provider::wire::{ANSWER_CAP, Answer, PAGE_CAP, Wire, id_order, is_absent};
+use crate::provider::{
+    Account, ApiError, ApiErrorKind, Capabilities, Capability, Class, Identity, Line, Member, Offer,
+};
+use crate::provider::{Read, Scope, Subscription};
 
 /// Entries asked for a page, the most that the API gives.
 const PER_PAGE: &str = "100";
@@ -54,11 +55,6 @@ impl Reader {
     /// The writer of the same token: one count, one quota.
     pub fn writer(&self) -> Writer {
         Writer::new(Arc::clone(&self.wire), self.allowed)
-    }
-
-    /// The quota as the last answer told it; `None` where nothing is limited or known.
-    pub fn quota(&self) -> Option<Quota> {
-        self.wire.quota()
     }
 
     /// One GET and its JSON, tried again where nothing clear came back; never after a refusal.
@@ -239,31 +235,11 @@ impl Read for Reader {
         Ok(list.entries.into_iter().map(MemberJson::into_member).collect())
     }
 
-    fn requests_sent(&self) -> u64 {
-        self.wire.requests_sent()
-    }
-
     fn of(&self, class: Class) -> Arc<dyn Read> {
         Arc::new(Self { wire: Arc::new(self.wire.of(class)), ..self.clone() })
     }
 
-    fn pace(&self, reserve: u8) {
-        self.wire.pace(reserve);
-    }
-
-    fn quota_use(&self) -> QuotaUse {
-        self.wire.quota_use()
-    }
-
-    fn outlook(&self, requests: u64) -> Duration {
-        self.wire.outlook(requests)
-    }
-
-    fn world(&self) -> Option<String> {
-        self.wire.world()
-    }
-
-    fn traffic(&self) -> Traffic {
-        self.wire.traffic()
+    fn line(&self) -> &dyn Line {
+        self.wire.as_ref()
     }
 }

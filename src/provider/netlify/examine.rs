@@ -8,7 +8,7 @@ use super::read::Reader;
 use crate::provider::wire::json::{Listed as _, UserJson};
 use crate::provider::wire::pages::Linked;
 use crate::provider::wire::{ANSWER_CAP, PAGE_CAP};
-use crate::provider::{ApiError, Capabilities, Examine, Greeting, Holder, Paging, Quota};
+use crate::provider::{ApiError, Capabilities, Examine, Greeting, Holder, Paging};
 
 #[async_trait]
 impl Examine for Reader {
@@ -37,9 +37,5 @@ impl Examine for Reader {
             Ok(None) => Paging::OnePage { entries },
             Err(fault) => return Err(self.wire.unclear(&answer, &fault.words())),
         })
-    }
-
-    fn quota_left(&self) -> Option<Quota> {
-        self.quota()
     }
 }

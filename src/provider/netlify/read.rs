@@ -2,7 +2,6 @@
 //! their account.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Method, Url};
@@ -15,9 +14,9 @@ use super::write::Writer;
 use crate::domain::AccountId;
 use crate::provider::wire::json::{Listed, UserJson, is_id};
 use crate::provider::wire::pages::Linked;
-use crate::provider::wire::{ANSWER_CAP, Answer, Quota, Wire, id_order, is_absent};
-use crate::provider::{Account, ApiError, ApiErrorKind, Capability, Identity, Member, Offer, Quirk, Read, Scope};
-use crate::provider::{Capabilities, Class, QuotaUse, Subscription, Traffic};
+use crate::provider::wire::{ANSWER_CAP, Answer, Wire, id_order, is_absent};
+use crate::provider::{Account, ApiError, ApiErrorKind, Capability, Identity, Line, Member, Offer, Quirk, Read, Scope};
+use crate::provider::{Capabilities, Class, Subscription};
 
 /// Reads the API. Clones share connections, count, quota, and what is known of accounts.
 #[derive(Debug, Clone)]
@@ -35,11 +34,6 @@ impl Reader {
     /// The writer of the same token: one count, one quota.
     pub fn writer(&self) -> Writer {
         Writer::new(Arc::clone(&self.wire), Arc::clone(&self.known))
-    }
-
-    /// The quota as the last answer told it; `None` where nothing is limited or known.
-    pub fn quota(&self) -> Option<Quota> {
-        self.wire.quota()
     }
 
     /// Every entry of a list, or an error.
@@ -172,32 +166,12 @@ impl Read for Reader {
         Ok(list.into_iter().map(MemberJson::into_member).collect())
     }
 
-    fn requests_sent(&self) -> u64 {
-        self.wire.requests_sent()
-    }
-
     fn of(&self, class: Class) -> Arc<dyn Read> {
         Arc::new(Self { wire: Arc::new(self.wire.of(class)), ..self.clone() })
     }
 
-    fn pace(&self, reserve: u8) {
-        self.wire.pace(reserve);
-    }
-
-    fn quota_use(&self) -> QuotaUse {
-        self.wire.quota_use()
-    }
-
-    fn outlook(&self, requests: u64) -> Duration {
-        self.wire.outlook(requests)
-    }
-
-    fn world(&self) -> Option<String> {
-        self.wire.world()
-    }
-
-    fn traffic(&self) -> Traffic {
-        self.wire.traffic()
+    fn line(&self) -> &dyn Line {
+        self.wire.as_ref()
     }
 }
 

@@ -22,7 +22,7 @@ use super::quota::{self, Pacer, Quota, Told, Turn};
 use super::traffic::{Came, Counts, Traffic};
 use crate::domain::{Foreign, RequestId};
 use crate::provider::transport::{self, Failure, Transport};
-use crate::provider::{ApiError, ApiErrorKind, BaseUrl, Class, IdempotencyKey, Meaning, QuotaUse, Token};
+use crate::provider::{ApiError, ApiErrorKind, BaseUrl, Class, IdempotencyKey, Line, Meaning, QuotaUse, Token};
 
 /// The largest answer to anything but a page of a list, in bytes.
 pub(in crate::provider) const ANSWER_CAP: usize = 1 << 20;
@@ -160,41 +160,6 @@ impl Wire {
                 Err(self.error("the request".to_owned(), None, kind))
             }
         }
-    }
-
-    /// From now on what no person waits for is paced, with so many percent in reserve.
-    pub(in crate::provider) fn pace(&self, reserve: u8) {
-        self.pacer.budget().pace(reserve);
-    }
-
-    /// How the budget stands.
-    pub(in crate::provider) fn quota_use(&self) -> QuotaUse {
-        self.pacer.budget().report(Instant::now())
-    }
-
-    /// How long it is until so many requests of this class may be begun.
-    pub(in crate::provider) fn outlook(&self, requests: u64) -> Duration {
-        self.pacer.budget().outlook(self.class, requests, Instant::now())
-    }
-
-    /// Which sandbox's world the last answer was of; `None` where no answer told of one.
-    pub(in crate::provider) fn world(&self) -> Option<String> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The quota as the last answer told it; `None` where nothing is limited or known.
-    pub(in crate::provider) fn quota(&self) -> Option<Quota> {
-        self.pacer.quota(Instant::now())
-    }
-
-    /// Requests that reached the wire, answered or not.
-    pub(in crate::provider) fn requests_sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-
-    /// What went over the wire.
-    pub(in crate::provider) fn traffic(&self) -> Traffic {
-        Traffic { answers: self.counts.read() }
     }
 
     /// An error of a call that was never sent.
@@ -406,6 +371,36 @@ impl Wire {
         let error = self.error(answer.request.clone(), answer.request_id.clone(), kind);
         log_failure(&error, None);
         error
+    }
+}
+
+impl Line for Wire {
+    fn requests_sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic { answers: self.counts.read() }
+    }
+
+    fn world(&self) -> Option<String> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        self.pacer.quota(Instant::now())
+    }
+
+    fn quota_use(&self) -> QuotaUse {
+        self.pacer.budget().report(Instant::now())
+    }
+
+    fn pace(&self, reserve: u8) {
+        self.pacer.budget().pace(reserve);
+    }
+
+    fn outlook(&self, requests: u64) -> Duration {
+        self.pacer.budget().outlook(self.class, requests, Instant::now())
     }
 }
 

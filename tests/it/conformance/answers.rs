@@ -10,12 +10,12 @@ use crate::provider_world::{Reply, html, json, json_with, message};
 async fn outcome<D: Dialect>(reply: Option<Reply>, op: OpKind) -> Outcome {
     let world = scripted::<D>(move |_| reply.clone()).await;
     let driver = ready::<D>(&world).await;
-    let (before, counted) = (world.lines().len(), driver.reader.requests_sent());
+    let (before, counted) = (world.lines().len(), driver.reader.line().requests_sent());
     let result = carry_out::<D>(&driver, op).await;
     let sent = world.lines().split_off(before);
     assert_eq!(sent.len(), 1, "a write is one request, whatever comes back: {op:?} {sent:?}");
     assert!(!sent[0].starts_with("GET "), "{op:?} {sent:?}");
-    assert_eq!(driver.reader.requests_sent() - counted, 1, "{op:?}");
+    assert_eq!(driver.reader.line().requests_sent() - counted, 1, "{op:?}");
     classify(op, result.as_ref().map(|&()| ()))
 }
 

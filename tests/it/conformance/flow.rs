@@ -50,7 +50,7 @@ pub async fn what_is_there_is_observed<P: Place>() {
     assert_eq!((plan.family.as_str(), plan.available, plan.multi_member), (P::Of::FAMILY, true, true));
     assert_eq!(driver.reader.accounts().await.unwrap(), []);
     assert!(line.writes().is_empty(), "looking changes nothing");
-    assert_eq!(driver.reader.requests_sent(), line.sent().len() as u64);
+    assert_eq!(driver.reader.line().requests_sent(), line.sent().len() as u64);
 }
 
 pub async fn a_client_is_made_changed_and_then_left_alone<P: Place>() {

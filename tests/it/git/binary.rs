@@ -22,6 +22,14 @@ fn add(repo: &Repo, clients: &[&str]) -> String {
     repo.commit(&[])
 }
 
+/// A world, and one client of it in a repository that is served.
+async fn served() -> (World, Repo, Served) {
+    let world = World::new(&[]).await;
+    let repo = repo(&["acme"]);
+    let served = Served::start(&repo).await;
+    (world, repo, served)
+}
+
 /// Where a program is.
 fn which(program: &str) -> String {
     let paths = std::env::var_os("PATH").unwrap();
@@ -120,9 +128,7 @@ async fn one_document_that_does_not_hold_keeps_its_last_good_version_and_stops_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_server_keeps_no_pass_and_no_stop_waiting() {
-    let world = World::new(&[]).await;
-    let repo = repo(&["acme"]);
-    let served = Served::start(&repo).await;
+    let (world, repo, served) = served().await;
     let url = served.url();
     let mut daemon = Running::start(world.command(&run(&url, &["--interval", "1s"])));
     daemon.wait_for("1 client: 1 in sync", SOON);
@@ -145,9 +151,7 @@ async fn a_slow_server_keeps_no_pass_and_no_stop_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_a_fetch_it_goes_on_from_there() {
-    let world = World::new(&[]).await;
-    let repo = repo(&["acme"]);
-    let served = Served::start(&repo).await;
+    let (world, _repo, served) = served().await;
     served.set(Manner::Stall(100));
     let url = served.url();
     let daemon = Running::start(world.command(&run(&url, &[])));
@@ -163,9 +167,7 @@ async fn killed_in_the_middle_of_a_fetch_it_goes_on_from_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_token_of_a_server_that_repeats_it_is_nowhere() {
-    let world = World::new(&[]).await;
-    let repo = repo(&["acme"]);
-    let served = Served::start(&repo).await;
+    let (world, repo, served) = served().await;
     served.set(Manner::Echo);
     world.write("git.token", "canary-token-1\n");
     std::fs::set_permissions(world.path().join("git.token"), std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -10,21 +10,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use crate::support::git;
+
 /// A repository with a working tree, and keys for signing beside it.
 pub struct Repo {
     folder: tempfile::TempDir,
-}
-
-/// Runs git in a folder, without the machine's configuration.
-#[track_caller]
-pub fn git(folder: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.current_dir(folder).args(["-c", "user.name=Jane", "-c", "user.email=jane@agency.example"]).args(args);
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", folder);
-    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    let done = command.output().unwrap();
-    assert!(done.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
 impl Repo {

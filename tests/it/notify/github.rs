@@ -1,10 +1,9 @@
 //! The status of a commit, at a server that is as strict as GitHub.
 
-use std::process::Command;
 use std::time::Duration;
 
 use super::receiver::{Answer, Got, Receiver};
-use crate::support::{Running, World};
+use crate::support::{Running, World, commit, git};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -26,20 +25,6 @@ fn strict(got: &Got) -> Answer {
     })
 }
 
-fn git(world: &World, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(["-c", "user.name=x", "-c", "user.email=x@y.example", "-c", "commit.gpgsign=false"]);
-    let output = command.args(args).current_dir(world.path().join("clients")).output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn commit(world: &World) -> String {
-    git(world, &["add", "-A"]);
-    git(world, &["commit", "-qm", "an edit"]);
-    git(world, &["rev-parse", "HEAD"])
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn each_change_of_a_commits_state_is_told_once_by_githubs_rules() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -48,8 +33,9 @@ async fn each_change_of_a_commits_state_is_told_once_by_githubs_rules() {
     let world = World::new(&["jane@acme.example"]).await;
     let manifest = crate::support::manifest("acme", &["jane@acme.example"]);
     world.write("clients/acme.yaml", &manifest);
-    git(&world, &["init", "-q"]);
-    let first = commit(&world);
+    let clients = world.path().join("clients");
+    git(&clients, &["init", "-q"]);
+    let first = commit(&clients);
     world.write("token", "github-token\n");
     std::fs::set_permissions(world.path().join("token"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let args = [
@@ -72,7 +58,7 @@ async fn each_change_of_a_commits_state_is_told_once_by_githubs_rules() {
     let edited =
         manifest.replace("dns+acme@agency.example", taken).replace("- jane@acme.example", &format!("- {taken}"));
     world.write("clients/acme.yaml", &edited);
-    let second = commit(&world);
+    let second = commit(&clients);
     github.wait_for(2, SOON).await;
     daemon.stop();
     // The next start knows what was told.

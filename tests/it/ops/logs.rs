@@ -2,27 +2,14 @@
 
 use serde_json::Value;
 
-use super::SOON;
+use super::{SOON, committed};
 use crate::support::{Running, World, manifest};
-
-fn commit(world: &World) -> String {
-    let git = |args: &[&str]| {
-        let done = std::process::Command::new("git").current_dir(world.path()).args(args).output().unwrap();
-        assert!(done.status.success(), "{done:?}");
-        String::from_utf8(done.stdout).unwrap().trim().to_owned()
-    };
-    world.write(".gitignore", ".bursar\n");
-    git(&["init", "-q"]);
-    git(&["add", "."]);
-    git(&["-c", "user.name=x", "-c", "user.email=x@y.example", "commit", "-q", "-m", "first"]);
-    git(&["rev-parse", "HEAD"])
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_of_a_pass_says_which_fleet_and_commit_it_is_of() {
     let world = World::new(&["jane@acme.example"]).await;
     world.write("clients/acme.yaml", &manifest("acme", &["jane@acme.example"]));
-    let commit = commit(&world);
+    let commit = committed(&world);
     let mut daemon = Running::start(world.command(&["--log-format", "json", "-v", "run", "clients"]));
     daemon.wait_for("1 client: 1 in sync", SOON);
     let (_, _, log) = daemon.stop();

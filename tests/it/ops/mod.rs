@@ -16,10 +16,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Running, World};
+use crate::support::{Running, World, commit, git};
 
 const SOON: Duration = Duration::from_secs(20);
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Makes the folder of a world a repository; its first commit.
+fn committed(world: &World) -> String {
+    world.write(".gitignore", ".bursar\n");
+    git(world.path(), &["init", "-q"]);
+    commit(world.path())
+}
 
 /// A daemon that serves.
 struct Served {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{SOON, Served};
+use super::{SOON, Served, committed};
 use crate::support::{World, eventually};
 
 /// What both ways of reading tell of a client.
@@ -104,16 +104,7 @@ async fn a_restart_keeps_the_age_and_the_commit_that_the_journal_knows() {
     let world = World::new(&["jane@acme.example"]).await;
     world.client("acme", &["jane@acme.example"]);
     world.client("beta", &["sam@beta.example"]);
-    let git = |args: &[&str]| {
-        let done = std::process::Command::new("git").current_dir(world.path()).args(args).output().unwrap();
-        assert!(done.status.success(), "{done:?}");
-        String::from_utf8(done.stdout).unwrap().trim().to_owned()
-    };
-    world.write(".gitignore", ".bursar\n");
-    git(&["init", "-q"]);
-    git(&["add", "."]);
-    git(&["-c", "user.name=x", "-c", "user.email=x@y.example", "commit", "-q", "-m", "first"]);
-    let commit = git(&["rev-parse", "HEAD"]);
+    let commit = committed(&world);
     let mut served = Served::start(&world, &[]);
     served.daemon.wait_for("2 clients: 1 in sync, 1 waiting", SOON);
     eventually("the status is there", SOON, || async { served.status().await["accounts"][1].is_object() }).await;

@@ -17,6 +17,7 @@ mod properties;
 mod rails;
 mod saved;
 mod saved_compared;
+mod saved_refused;
 mod second_thoughts;
 mod standing;
 mod subscriptions;

@@ -196,7 +196,7 @@ impl Fleet {
         let token = Token::from_text("sandbox".to_owned()).unwrap();
         let transport: Arc<dyn Transport> = Arc::clone(&self.line) as _;
         let reader = dnsimple::connect_over(dnsimple::Config::new(url.clone(), token), transport);
-        reader.pace(USUAL_RESERVE);
+        reader.line().pace(USUAL_RESERVE);
         let writer = Arc::new(reader.writer());
         let keeping = Keeping { clock: Arc::new(self.time), ..Keeping::with(Arc::clone(&self.journal) as _, "test") };
         let api = ApiInfo { provider: "dnsimple".into(), url: url.to_string() };
